@@ -1,0 +1,86 @@
+# `make` prints the targets. On Windows, or with conda: docs/setup.md gives the same steps without make.
+
+PYTHON ?= python3
+NB ?=
+ARGS ?=
+CONSTRAINTS ?= $(wildcard constraints.txt)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install $(addprefix -c ,$(CONSTRAINTS))
+NB_OR_ALL = $(if $(NB),"$(NB)")
+need_nb = @test -n "$(NB)" || { echo "Say which notebook: make $@ NB=phase1_foundations/01_perceptron.ipynb"; exit 1; }
+START := /lab/tree/START.md?factory=Markdown%20Preview
+# Without a display (a server, ssh) Jupyter prints the address instead of opening a browser.
+NO_DISPLAY := $(shell if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ -n "$$SSH_CONNECTION" ]; \
+                      then echo --no-browser; fi)
+AS_ROOT := $(shell if [ "$$(id -u)" = 0 ]; then echo --allow-root; fi)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab run test lint format new execute index bench doctor clean setup setup-dev
+
+help: ## print this list
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z]*\):[^#]*## /  \1|/p' Makefile | awk -F'|' '{printf "%-9s %s\n", $$1, $$2}'
+
+lab: .venv/.stamp ## open JupyterLab on the start page
+	@$(BIN)/jupyter lab $(NO_DISPLAY) $(AS_ROOT) --LabApp.default_url="$(START)" $(ARGS)
+
+run: .venv/.stamp ## run one notebook without a browser: make run NB=phase1_foundations/01_perceptron.ipynb
+	$(need_nb)
+	@$(BIN)/python tools/execute.py --run "$(NB)"
+
+test: .venv/.stamp-dev ## run the whole suite, or one notebook and what belongs to it: make test NB=...
+	@$(BIN)/python tools/run_tests.py $(addprefix --nb ,$(NB_OR_ALL)) $(ARGS)
+
+lint: .venv/.stamp-dev ## check code, notebooks and generated tables
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python tools/execute.py --check $(NB_OR_ALL)
+	@$(BIN)/python tools/index.py --check
+
+format: .venv/.stamp-dev ## tidy code and notebooks
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/python tools/execute.py --normalise $(NB_OR_ALL)
+
+new: .venv/.stamp-dev ## start a lesson from the template: make new PHASE=2 NAME=gradient_descent
+	@$(BIN)/python tools/new_lesson.py "$(PHASE)" "$(NAME)"
+
+execute: .venv/.stamp-dev ## run one notebook and store its outputs: make execute NB=...
+	$(need_nb)
+	@$(BIN)/ruff check --fix "$(NB)"
+	@$(BIN)/ruff format "$(NB)"
+	@$(BIN)/python tools/execute.py --write "$(NB)"
+
+index: .venv/.stamp ## rewrite tables, badges and Colab cells from docs/course.toml and pyproject.toml
+	@$(BIN)/python tools/index.py
+
+bench: .venv/.stamp-dev ## seconds per epoch: bare loop, fit, DataLoader, Lightning, Keras
+	@$(BIN)/python tools/bench.py $(ARGS)
+
+doctor: .venv/.stamp ## check this machine: versions, accelerators, memory, disk
+	@$(BIN)/python -m utils.runtime
+
+clean: ## remove caches and results of runs (the environment .venv stays)
+	@rm -rf .pytest_cache .ruff_cache artifacts runs build *.egg-info
+	@find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# --- the environment: built once, rebuilt only when one of these files changes ---------------------
+setup: .venv/.stamp
+setup-dev: .venv/.stamp-dev
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "The course needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1`."; \
+	  echo "Install one from python.org or your package manager, then: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.stamp: requirements.txt pyproject.toml $(CONSTRAINTS) | .venv/.python
+	@echo "Setting up .venv: a few minutes and some gigabytes the first time."
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+.venv/.stamp-dev: requirements-dev.txt .venv/.stamp
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,504 @@
+"""The tools behind make, and the course rules: each one must fire on a lesson that breaks it."""
+
+import copy
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import course
+import course_rules
+import execute
+import index
+import nbformat
+import new_lesson
+import pytest
+
+ROOT = course.ROOT
+PROMISE = "Say in one sentence what the reader will own after this lesson: an idea, not a list of topics.\n\n"
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+# --- a lesson made from the template, in a repository of its own ----------------------------------
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A small copy of the repository with a lesson 1.1 made by tools/new_lesson.py."""
+    for path in ("docs/template.ipynb", "docs/template_exercises.py", "docs/course.toml", "pyproject.toml"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    shutil.copytree(ROOT / "utils", tmp_path / "utils", ignore=shutil.ignore_patterns("samples", "__pycache__"))
+    (tmp_path / "README.md").write_text(f"# Course\n\n{index.START}\n{index.END}\n")
+    for module in (course, index, new_lesson, execute, course_rules):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(index, "notebooks", lambda: course.notebooks(tmp_path))
+    assert new_lesson.main(["1", "perceptron"]) == 0
+    return tmp_path
+
+
+@pytest.fixture
+def book(repository):
+    """Lesson 1.1 as the rules see it, with outputs as if it had been run."""
+    row = course.lessons()[0]
+    nb = course.read(repository / row.path)
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, 1):
+        cell.execution_count = count
+    alt = "One dot, as small as a picture can be."
+    code[-1].outputs = [nbformat.v4.new_output("display_data", data={"image/png": PICTURE, "text/plain": alt})]
+    nb.cells[4].source += "\n\n" + "word " * 1200
+    nb.metadata["course"] = {"source_sha": execute.source_hash(nb)}
+    return save(course_rules.Notebook(row.path, nb, row, repository))
+
+
+def save(book):
+    """Write the notebook to its place, normalised; returns a fresh view of it."""
+    execute.save(book.nb, book.root / book.path)
+    nb = course.read(book.root / book.path)
+    return course_rules.Notebook(book.path, nb, book.lesson, book.root)
+
+
+def cell_with(book, text):
+    """The first cell whose source holds `text`."""
+    return next(cell for cell in book.nb.cells if text in cell.source)
+
+
+def change(text, new):
+    """A mutation: replace `text` in the first cell that holds it."""
+
+    def mutate(book):
+        cell = cell_with(book, text)
+        cell.source = cell.source.replace(text, new, 1)
+
+    return mutate
+
+
+def add_code(source, *tags):
+    """A mutation: a new code cell at the end of Explore."""
+
+    def mutate(book):
+        cell = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+        book.nb.cells.insert(book.section("Break it"), cell)
+
+    return mutate
+
+
+def retag(text, *tags):
+    """A mutation: other tags for the cell that holds `text`."""
+    return lambda book: cell_with(book, text).metadata.update(tags=list(tags))
+
+
+def drop(text):
+    """A mutation: remove the first cell that holds `text`."""
+    return lambda book: book.nb.cells.remove(cell_with(book, text))
+
+
+def output(**data):
+    """A mutation: one more display output in the last code cell."""
+    data = {kind.replace("_", "/"): value for kind, value in data.items()}
+    return lambda book: book.code[-1][1].outputs.append(nbformat.v4.new_output("display_data", data=data))
+
+
+def stale(book):
+    book.nb.metadata["course"] = {"source_sha": "0"}
+
+
+def error(book):
+    book.code[-1][1].outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=["E"])]
+
+
+def unrun(book):
+    book.code[3][1].execution_count = 7
+
+
+BREAKS = {
+    "title": [
+        change("# 1.1 The perceptron", "# 1.2 The perceptron"),
+        change("**Minutes:**", "Minutes:"),
+        change("**Prerequisites:**", ""),
+        change("- build it in", "build it in"),
+        change("You will be able to", "Goals"),
+        change("## The idea", "# The idea"),
+        change(PROMISE, ""),
+    ],
+    "badge_line": [change("/01_perceptron.ipynb)", "/02_perceptron.ipynb)"), change("[![Open in Colab]", "[![Open]")],
+    "sections": [
+        change("## Recap", "## Summary"),
+        drop("## Predict before you run"),
+        drop("## Further reading"),
+        change("## Break it", "## Break it\n\n## And more"),
+        change("## Train\n", "## Training\n"),
+    ],
+    "heading_levels": [change("### 1. Odds", "#### 1. Odds")],
+    "first_cells": [
+        change("--branch", "--tag"),
+        retag("@title"),
+        retag("runtime.start(0)"),
+        change("from torch import nn", "from torch import nn\nimport os\nimport re"),
+    ],
+    "known_tags": [
+        retag("naive =", "raises-exception"),
+        retag("naive =", "nbval-skip"),
+        add_code("# NBVAL_SKIP\nx = 1"),
+    ],
+    "pairs": [
+        drop("model_keras = keras.Sequential"),
+        drop("model_torch = nn.Sequential"),
+        add_code("torch.ones(1)", "pytorch"),
+    ],
+    "framework_tags": [
+        add_code("torch.ones(1)"),
+        add_code("keras.ops.ones(1)"),
+        add_code("import tensorflow"),
+        retag("model_torch = nn"),
+    ],
+    "parity_asserted": [drop("parity.assert_same(")],
+    "learning_asserted": [
+        lambda book: [setattr(c, "source", re.sub(r"^assert.*$", "", c.source, flags=re.M)) for _, c in book.code],
+    ],
+    "exercises": [drop("ex.OneHot().check")],
+    "no_install": [
+        add_code("!ls"),
+        add_code("%pip install numpy"),
+        add_code("import os\nos.system('pip install numpy')"),
+        add_code("%%bash\nls"),
+    ],
+    "imports": [
+        add_code("from numpy import *"),
+        add_code("import tests"),
+        add_code("import undeclared_library"),
+        add_code("from utils.plot import show"),
+        add_code("from utils import *"),
+    ],
+    "good_names": [
+        add_code("net = 1"),
+        add_code("my_list = []"),
+        add_code("tmp = 1"),
+        add_code("def model_v2(): ..."),
+        add_code("data2 = 1"),
+    ],
+    "code_length": [add_code("x = 1\n" * 26), add_code("")],
+    "links": [
+        change("Next: link the next lesson here.", "Next: [1.2](02_missing.ipynb)"),
+        change("Next: link the next lesson here.", "[up](#no-such-heading)"),
+        change("Next: link the next lesson here.", "[a](https://no host.org)"),
+        change("Next: link the next lesson here.", "[a](https://nodots/x)"),
+        change("Next: link the next lesson here.", "[a](/absolute.md)"),
+        change("Next: link the next lesson here.", "[a]()"),
+        change("Next: link the next lesson here.", "[a](../../outside.md)"),
+        change("Next: link the next lesson here.", '<a href="gone.md">x</a>'),
+        change("Next: link the next lesson here.", "[x](../README.md#no-such-heading)"),
+    ],
+    "size": [
+        change("word " * 1200, ""),
+        change("word", "word " * 3000),
+        lambda book: book.nb.cells.extend([nbformat.v4.new_markdown_cell("x")] * 40),
+    ],
+    "outputs": [error, unrun],
+    "fresh": [stale, output(text_plain="x" * 500_000), change("return e / e.sum", "return e / 1 / e.sum")],
+    "alt_text": [
+        output(image_png=PICTURE, text_plain="<Figure size 640x480 with 1 Axes>"),
+        output(image_png=PICTURE),
+        change("Next: link", "![](../README.md) link"),
+        change("Next: link", '<img src="../README.md"> link'),
+    ],
+    "no_local_path": [
+        output(text_plain="saved to /tmp/model.keras"),
+        add_code("path = '/home/me/data'"),
+        add_code(r"path = 'C:\\data'"),
+        change("Next: link", "See /Users/me/notes, link"),
+    ],
+}
+
+
+def test_a_lesson_from_the_template_keeps_every_rule(book):
+    found = {rule.__name__: rule(book) for rule in course_rules.RULES}
+    assert not {name: lines for name, lines in found.items() if lines}
+
+
+def test_every_rule_has_a_lesson_that_breaks_it():
+    assert set(BREAKS) == {rule.__name__ for rule in course_rules.RULES}
+
+
+CASES = [(name, mutate) for name, mutations in BREAKS.items() for mutate in mutations]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{name}-{n}" for n, (name, _) in enumerate(CASES)])
+def test_the_rule_fires(book, case):
+    name, mutate = case
+    rule = getattr(course_rules, name)
+    mutate(book)
+    if name == "fresh":
+        (book.root / book.path).write_text(execute.dumps(execute.normalise(book.nb)), encoding="utf-8")
+    broken = course_rules.Notebook(book.path, book.nb, book.lesson, book.root)
+    assert rule(broken), f"{name} found nothing"
+
+
+def test_an_unnormalised_file_is_found(book):
+    path = book.root / book.path
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw["metadata"]["widgets"] = {"state": {}}
+    path.write_text(json.dumps(raw))
+    assert "not normalised" in course_rules.fresh(book)[0]
+
+
+def test_a_project_has_its_own_sections(book):
+    row = course.Lesson(
+        "projects/beginner/01_handwritten_digits.ipynb", "Project 1", "Handwritten digits", "", 0, "project"
+    )
+    names = ["Setup", "Brief", "Milestone 1: data", "Milestone 2", "Milestone 3", *course_rules.PROJECT_END]
+
+    def found(names):
+        cells = [nbformat.v4.new_markdown_cell("# Project 1: Handwritten digits")]
+        cells += [nbformat.v4.new_markdown_cell(f"## {name}") for name in names]
+        return course_rules.sections(course_rules.Notebook(row.path, nbformat.v4.new_notebook(cells=cells), row))
+
+    assert found(names) == []
+    assert "Milestone 2" in found(names[:3] + ["Milestone 4"] + names[3:])[0]
+    assert "at least three" in found(names[:3] + names[5:])[0]
+    assert "Brief" in found(names[:1] + names[2:])[0]
+
+
+def test_a_maths_lesson_may_drop_three_sections(book):
+    maths = course.Lesson(book.lesson.path, "1.1", "The perceptron", "", 1, "maths")
+    for name in ("Build", "The same function twice", "Train"):
+        cell_with(book, f"## {name}\n").source = "No heading here."
+    broken = course_rules.Notebook(book.path, book.nb, book.lesson, book.root)
+    assert course_rules.sections(broken)
+    assert course_rules.sections(course_rules.Notebook(book.path, book.nb, maths, book.root)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "fires"),
+    [
+        ("plot", "import torch", True),
+        ("plot", "if True:\n    import keras", True),
+        ("plot", "from utils import torch_train", True),
+        ("plot", "def f():\n    import torch", False),
+        ("plot", "from tools import course", True),
+        ("torch_train", "import torch", False),
+        ("torch_train", "def f():\n    import keras", True),
+        ("keras_train", "def f():\n    from torch import nn", True),
+        ("keras_train", "import keras", False),
+        ("parity", "import keras, torch", False),
+    ],
+)
+def test_import_rules_of_utils(name, source, fires):
+    assert bool(course_rules.utils_import_findings(name, source)) is fires
+
+
+# --- links and words ------------------------------------------------------------------------------
+def test_good_links_are_left_alone(tmp_path):
+    (tmp_path / "a.md").write_text("# One *two*: `three`\n")
+    text = """[a](a.md) [b](a.md#one-two-three) [c](https://en.wikipedia.org/wiki/Softmax_(function)) ![x](a.md "title")
+    [m](mailto:a@b.org) [![badge](https://a.org/b.svg)](https://a.org/c?d=e#f) `[not](a link)` $f[i](x y)$ <a href="a.md">a</a>
+    """
+    assert course_rules.link_findings(text, tmp_path, tmp_path, set()) == []
+
+
+def test_words_count_prose_only():
+    text = "Two words [and](https://three.org/not) $x + y$\n\n```python\nnot these\n```\n`one`"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+    assert course_rules.count_words(course_rules.Notebook("a", nb, None)) == 4
+
+
+# --- execute --------------------------------------------------------------------------------------
+def messy():
+    """A notebook with everything that changes from run to run."""
+    cells = [
+        nbformat.v4.new_markdown_cell("# T\n"),
+        nbformat.v4.new_code_cell("x = 1\n"),
+        nbformat.v4.new_code_cell("x = 1"),
+    ]
+    nb = nbformat.v4.new_notebook(cells=cells)
+    nb.metadata.update(
+        widgets={"a": 1}, colab={"provenance": []}, language_info={"name": "python", "version": "3.11.7"}
+    )
+    new = nbformat.v4.new_output
+    alt = {"image/png": {"alt": "a dot", "needs_background": "light"}}
+    cells[2].execution_count = 9
+    cells[2].metadata = {"tags": ["keras"], "execution": {"started": 1}, "scrolled": True}
+    cells[2].outputs = [
+        new("stream", name="stdout", text="10%\r20%\rdone <object at 0x7f3a2b1c>\n"),
+        new("stream", name="stderr", text="warning"),
+        new("stream", name="stdout", text=f"in {ROOT}/docs\n"),
+        new("display_data", data={execute.WIDGET: {"model_id": "1"}, "text/plain": "IntSlider()"}),
+        new("display_data", data={"image/png": PICTURE, "text/plain": "a dot"}, metadata=alt),
+        new("execute_result", data={"text/plain": "3"}, execution_count=9),
+    ]
+    return nb
+
+
+def test_normalise_keeps_results_and_drops_the_rest():
+    nb = execute.normalise(messy())
+    first, second = nb.cells[1:]
+    assert first.execution_count is None and second.execution_count == 2
+    assert first.id != second.id and second.metadata == {"tags": ["keras"]}
+    assert set(nb.metadata) == {"kernelspec", "language_info", "colab"} and "version" not in nb.metadata.language_info
+    stream, widget, picture, result = second.outputs
+    assert stream.text == "done <object at 0x…>\nin docs\n"
+    assert widget.data == {"text/plain": execute.WIDGET_TEXT}
+    assert picture.data["text/plain"] == "a dot" and picture.metadata == {"image/png": {"alt": "a dot"}}
+    assert result.execution_count == 2
+    nbformat.validate(nb)
+    assert execute.dumps(execute.normalise(copy.deepcopy(nb))) == execute.dumps(nb)
+
+
+def test_ids_follow_from_the_source():
+    one, two = messy(), messy()
+    for cell in two.cells:
+        cell.id = "other" + cell.id
+    assert [cell.id for cell in execute.normalise(one).cells] == [cell.id for cell in execute.normalise(two).cells]
+
+
+def test_the_hash_covers_code_but_not_prose_or_the_colab_cell():
+    nb = messy()
+    before = execute.source_hash(nb)
+    nb.cells[0].source = "# Other"
+    nb.cells.insert(1, nbformat.v4.new_code_cell("colab", metadata={"tags": ["colab"]}))
+    assert execute.source_hash(nb) == before
+    nb.cells[2].source = "x = 2"
+    assert execute.source_hash(nb) != before
+
+
+@pytest.mark.parametrize("kind", ["plot", "photo"])
+def test_small_png_looks_the_same(kind):
+    import base64
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    y, x = np.mgrid[:200, :300]
+    smooth = np.stack([x * 0.8, y * 1.2, 255 - x * 0.5], -1).astype(np.uint8)
+    lines = np.full((200, 300, 3), 255, np.uint8)
+    lines[50:53], lines[:, 100:102] = (0, 114, 178), (230, 159, 0)
+    before = Image.fromarray(lines if kind == "plot" else smooth)
+    raw = io.BytesIO()
+    before.save(raw, "PNG")
+    after = Image.open(io.BytesIO(base64.b64decode(execute.small_png(base64.b64encode(raw.getvalue()).decode()))))
+    error = np.abs(np.asarray(before, float) - np.asarray(after.convert("RGB"), float))
+    assert error.max() <= (0 if kind == "plot" else 60) and error.mean() < 6
+
+
+def tiny(path, *sources):
+    """A notebook with a heading and these code cells."""
+    cells = [nbformat.v4.new_markdown_cell("## Train"), *map(nbformat.v4.new_code_cell, sources)]
+    cells[1].metadata["tags"] = ["pytorch"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+
+
+def test_run_prints_a_line_per_cell_and_changes_nothing(tmp_path, capfd):
+    path = tmp_path / "a.ipynb"
+    tiny(path, "x = 1", "print(x)")
+    before = path.read_bytes()
+    assert execute.main(["--run", str(path)]) == 0
+    assert re.search(r"cell  1/2  Train: PyTorch +\d+\.\d s\ncell  2/2  Train +\d", capfd.readouterr().out)
+    assert path.read_bytes() == before
+
+
+def test_run_stops_with_the_failing_cell(tmp_path, capfd):
+    tiny(tmp_path / "a.ipynb", "def f():\n    return 1 / 0", "f()", "print('never')")
+    assert execute.main(["--run", str(tmp_path / "a.ipynb")]) == 1
+    out, err = capfd.readouterr()
+    assert "cell 2 failed\n\nf()\n" in err and "ZeroDivisionError" in err and "\x1b" not in err
+    assert "3/3" not in out
+
+
+def test_write_is_repeatable_and_check_sees_a_change(tmp_path, capsys):
+    path = tmp_path / "a.ipynb"
+    tiny(path, "x = 1", "print(x, object())")
+    assert execute.main(["--check", str(path)]) == 1  # not normalised
+    assert execute.main(["--write", str(path)]) == 0
+    first = path.read_bytes()
+    assert execute.main(["--check", str(path)]) == 0
+    assert execute.main(["--write", str(path)]) == 0 and path.read_bytes() == first
+    nb = course.read(path)
+    assert nb.cells[2].outputs[0].text == "1 <object object at 0x…>\n" and nb.cells[2].execution_count == 2
+    nb.cells[1].source = "x = 2"
+    execute.save(nb, path)
+    assert execute.main(["--check", str(path)]) == 1
+    assert "outputs of an older source" in capsys.readouterr().err
+
+
+# --- new and index --------------------------------------------------------------------------------
+def test_a_new_lesson_passes_lint(repository):
+    ruff = [sys.executable, "-m", "ruff"]
+    folder = str(repository / "phase1_foundations")
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [*ruff, *command, "--config", str(ROOT / "pyproject.toml"), folder], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout
+    path = repository / "phase1_foundations/01_perceptron.ipynb"
+    assert execute.findings(path) == []
+    assert "# 1.1 The perceptron" in path.read_text() and "lesson_name" not in path.read_text()
+
+
+def test_a_new_lesson_outside_the_plan_gets_the_next_number(repository):
+    assert new_lesson.main(["2", "something_else"]) == 0
+    row = next(row for row in course.lessons() if row.path.endswith("something_else.ipynb"))
+    assert (row.number, row.title) == ("2.13", "Something else") and row.ready
+
+
+@pytest.mark.parametrize("arguments", [[], ["5", "x"], ["2", "Bad-Name"], ["1", "perceptron"]])
+def test_new_refuses_what_makes_no_sense(repository, arguments, capsys):
+    before = sorted(repository.rglob("*.ipynb"))
+    assert new_lesson.main(arguments) == 1
+    assert capsys.readouterr().out and sorted(repository.rglob("*.ipynb")) == before
+
+
+def test_the_exercises_of_the_template_are_sound(monkeypatch, tmp_path):
+    from utils import exercise
+
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    module = exercise.load_module(ROOT / "docs/template_exercises.py")
+    for cls in exercise.exercises_in(module):
+        assert all(cls().check(answer) for answer in cls.solutions().values())
+        for mistake in cls.wrong_answers():
+            assert mistake.words in cls().check(mistake.answer).message
+
+
+def test_index_is_idempotent_and_sees_old_tables(repository, capsys):
+    assert index.main(["--check"]) == 0
+    readme = repository / "README.md"
+    assert "[The perceptron](phase1_foundations/01_perceptron.ipynb)" in readme.read_text()
+    readme.write_text(readme.read_text().replace("The perceptron", "The neuron"))
+    assert index.main(["--check"]) == 1 and "README.md is old" in capsys.readouterr().out
+    assert index.main([]) == 0 and index.main(["--check"]) == 0
+
+
+def test_a_fork_changes_one_line(repository, capsys):
+    pyproject = repository / "pyproject.toml"
+    url, _ = course.repository()
+    pyproject.write_text(pyproject.read_text().replace(url, "https://github.com/someone/fork"))
+    assert index.main(["--check"]) == 1
+    assert index.main([]) == 0
+    notebook = (repository / "phase1_foundations/01_perceptron.ipynb").read_text()
+    assert notebook.count("someone/fork") == 3 and url not in notebook  # two badges, one Colab cell
+    assert "someone/fork" in (repository / "README.md").read_text()
+    assert not course.is_placeholder(course.repository()[0]) and course.is_placeholder("https://github.com/a_b/c")
+
+
+def test_a_readme_without_markers_is_named(repository, capsys):
+    (repository / "README.md").write_text("# No markers\n")
+    assert index.main([]) == 1 and "has no markers" in capsys.readouterr().out
+
+
+def test_the_colab_cell_is_short_and_installs_no_framework():
+    cell = index.colab_cell("phase1_foundations/01_perceptron.ipynb")
+    assert len(cell.splitlines()) <= 20
+    assert not re.search(r"install.*(torch|tensorflow|numpy|keras)", cell) and '"--no-deps"' in cell
+
+
+# --- make -----------------------------------------------------------------------------------------
+def test_make_lists_its_targets():
+    out = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ["lab", "run", "test", "lint", "format", "new", "execute", "index", "bench", "doctor", "clean"]:
+        assert re.search(rf"^  {target} +\S", out, re.M), target
+
+
+def test_make_says_what_is_missing():
+    done = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True)
+    assert "Say which notebook" in done.stdout

@@ -1,0 +1,151 @@
+"""Rewrite what follows from docs/course.toml and pyproject.toml: tables, links, badges and Colab cells.
+
+python tools/index.py           rewrite
+python tools/index.py --check   fail if anything is old
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from course import PHASES, ROOT, is_placeholder, lessons, notebooks, repository, tags
+from execute import dumps, normalise
+
+START, END = "<!-- index:start -->", "<!-- index:end -->"
+MARKED = re.compile(f"{START}.*?{END}", re.S)
+BADGES = re.compile(r"^\[!\[Open in Colab\].*$", re.M)
+SHIELD = "https://colab.research.google.com/assets/colab-badge.svg"
+PHASE_TITLES = {
+    1: "Phase 1: Foundations (3–4 weeks)",
+    2: "Phase 2: Core deep learning (4–6 weeks)",
+    3: "Phase 3: Advanced architectures (6–8 weeks)",
+    4: "Phase 4: Cutting edge (ongoing)",
+}
+
+
+# --- badges and Colab cell ------------------------------------------------------------------------
+def badges(path):
+    """The badge line of the notebook at `path` (relative to the repository)."""
+    url, ref = repository()
+    account = url.removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{account}/blob/{ref}/{path}"
+    return f"[![Open in Colab]({SHIELD})]({colab}) [View on GitHub]({url}/blob/{ref}/{path})"
+
+
+def colab_cell(path):
+    """Source of the first code cell: fetches the course where it is not installed, and else does nothing."""
+    url, ref = repository()
+    return f'''# @title Fetch the course (does nothing where it is installed)
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+url, ref, folder = "{url}", "{ref}", "{Path(path).parent.as_posix()}"
+spec = importlib.util.find_spec("utils")
+if spec is None or not Path(spec.origin or "foreign").with_name("parity.py").exists():
+    if "_" in url.split("/")[3]:
+        raise RuntimeError("This copy has no public address yet: set Repository in pyproject.toml, run `make index`.")
+    root = Path("deep-learning-course").resolve()
+    if not root.exists():
+        subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", ref, url, root], check=True)
+    sys.path[:0] = [str(root), str(root / folder)]
+    for name in ("mlxtend", "anywidget", "psygnal"):
+        if importlib.util.find_spec(name) is None:
+            subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", name], check=True)
+    if "google.colab" in sys.modules:
+        sys.modules["google.colab"].output.enable_custom_widget_manager()'''
+
+
+def notebook_text(path, text):
+    """The text of a notebook file with the badges and the Colab cell of its place."""
+    nb = nbformat.reads(text, as_version=4)
+    nb.cells[0].source = BADGES.sub(lambda _: badges(path), nb.cells[0].source)
+    for cell in nb.cells:
+        if "colab" in tags(cell):
+            cell.source = colab_cell(path)
+            cell.metadata["cellView"] = "form"
+    return dumps(normalise(nb))
+
+
+# --- tables ---------------------------------------------------------------------------------------
+def table(rows, folder):
+    """Markdown table of lessons with links from `folder`."""
+    lines = ["| | | concept | |", "|---|---|---|---|"]
+    for row in rows:
+        title, state = row.title, "planned"
+        if row.ready:
+            title = f"[{row.title}]({_relative(row.path, folder)})"
+            state = badges(row.path).split(" [View")[0]
+        number = row.number.replace(" ", "&nbsp;")
+        lines.append(f"| {number} | {title} | {row.concept} | {state} |")
+    return "\n".join(lines)
+
+
+def _relative(path, folder):
+    return Path(path).relative_to(folder).as_posix() if folder else path
+
+
+def readme_tables(rows):
+    """The map of the course for README.md: one table for each phase and one for the projects."""
+    parts = [f"### {PHASE_TITLES[phase]}\n\n{table(of_phase(rows, phase), '')}" for phase in PHASES]
+    return "\n\n".join([*parts, f"### Projects\n\n{table(of_phase(rows, 0), '')}"])
+
+
+def start_links(rows):
+    """Links to everything that is ready, for the start page."""
+    ready = [row for row in rows if row.ready]
+    return "\n".join(f"- [{row.number} {row.title}]({row.path}): {row.concept}" for row in ready) or "- (nothing yet)"
+
+
+def of_phase(rows, phase):
+    """The rows of a phase; 0 stands for the projects."""
+    return [row for row in rows if row.phase == phase]
+
+
+def marked(path, content):
+    """The text of a Markdown file with `content` between its markers; ValueError if the markers are missing."""
+    text = path.read_text(encoding="utf-8")
+    if not MARKED.search(text):
+        raise ValueError(f"{path} has no markers: write {START} and {END} where the table belongs")
+    return MARKED.sub(lambda _: f"{START}\n{content}\n{END}", text)
+
+
+# --- all of it ------------------------------------------------------------------------------------
+def generated():
+    """{path: text} of every file that this tool keeps up to date."""
+    rows = lessons()
+    content = {"README.md": readme_tables(rows), "START.md": start_links(rows)}
+    for phase, folder in PHASES.items():
+        content[f"{folder}/README.md"] = table(of_phase(rows, phase), folder)
+    content["projects/README.md"] = table(of_phase(rows, 0), "projects")
+    texts = {ROOT / path: marked(ROOT / path, text) for path, text in content.items() if (ROOT / path).exists()}
+    for path in [*notebooks(), ROOT / "docs/template.ipynb"]:
+        texts[path] = notebook_text(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+    return texts
+
+
+def main(argv=None):
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Rewrite tables, badges and Colab cells.")
+    parser.add_argument("--check", action="store_true", help="change nothing, fail if anything is old")
+    args = parser.parse_args(argv)
+    try:
+        texts = generated()
+    except ValueError as error:
+        print(error)
+        return 1
+    old = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    for path in old:
+        print(f"{path.relative_to(ROOT)} is old: run `make index`" if args.check else f"wrote {path.relative_to(ROOT)}")
+        if not args.check:
+            path.write_text(texts[path], encoding="utf-8", newline="\n")
+    if is_placeholder(repository()[0]):
+        print("The course has no public address yet: badges and Colab cells hold a placeholder (see pyproject.toml).")
+    return bool(old and args.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Run the suite: nbval on every notebook, and the tests of utils, exercises, course rules and tools.
+
+python tools/run_tests.py [--nb NOTEBOOK] [arguments for pytest]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+
+from course import ROOT, notebooks
+
+CELL_SECONDS = 300  # wall clock of one cell; the budget of a notebook is in CPU seconds, see tests/nbval_plugin.py
+QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TF_CPP_MIN_LOG_LEVEL": "3"}
+OPTIONS = [
+    "--nbval-lax",  # compares only the cells tagged nbval-check-output
+    "--nbval-current-env",  # this Python, whatever kernel a notebook names
+    f"--nbval-cell-timeout={CELL_SECONDS}",
+    "--dist=loadscope",  # the cells of a notebook stay on one worker
+    "--no-loadscope-reorder",  # tests/nbval_plugin.py puts the heavy notebooks first
+]
+RULES = ["tests/test_lessons.py", "tests/test_exercises.py"]
+
+
+def arguments(notebook=None, extra=()):
+    """The arguments of pytest for the whole suite or for one notebook and what belongs to it."""
+    if notebook:
+        rules = [path for path in RULES if (ROOT / path).exists()]
+        return [*OPTIONS, "-n", "0", f"--course-notebook={notebook}", *extra, notebook, *rules]
+    paths = [path.relative_to(ROOT).as_posix() for path in notebooks()]
+    return [*OPTIONS, "-n", os.environ.get("COURSE_WORKERS", "2"), *extra, *paths, "tests"]
+
+
+def main():
+    """Command line; returns pytest's exit status."""
+    parser = argparse.ArgumentParser(description="Run the suite of the course.")
+    parser.add_argument("--nb", metavar="NOTEBOOK", help="one notebook, its course rules and its exercises")
+    args, extra = parser.parse_known_args()
+    if args.nb and not (ROOT / args.nb).is_file():
+        sys.exit(f"{args.nb}: no such notebook. Give its path from the top folder, as in README.md.")
+    command = [sys.executable, "-m", "pytest", *arguments(args.nb, extra)]
+    return subprocess.run(command, cwd=ROOT, env=QUIET | os.environ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""Downloads that end with the right file in the cache, or with one clear error and an unharmed cache.
+
+A file is downloaded next to its final place, checked, and only then moved there in one step. What a killed
+process leaves behind is removed by the next download of the same file. Nothing is ever unpickled.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import tarfile
+import time
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+
+LOCK_SECONDS = 1800  # how long to wait for another process that downloads the same file
+PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"}  # opening them can run any program
+
+
+class DataUnavailable(RuntimeError):
+    """A full data set cannot be had now; the message says why and what works instead."""
+
+
+class UnsafeFile(ValueError):
+    """A file was refused: it would write outside its folder or run code when opened."""
+
+
+def cache_dir():
+    """Folder of the downloads: the environment variable COURSE_DATA_DIR, or the system's cache folder."""
+    if folder := os.environ.get("COURSE_DATA_DIR"):
+        return Path(folder).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("deep-learning-course"))
+
+
+def fetch(file, urls, sha256, n_bytes, sample=None, timeout=30, attempts=3):
+    """Path of `file` in the cache, downloaded from the first of `urls` that delivers it.
+
+    `file` is relative to `cache_dir()`, `n_bytes` its size, `timeout` the seconds that a server may be silent.
+    Raises DataUnavailable, naming data.load(`sample`) as the way without network; UnsafeFile for a pickle.
+    """
+    _refuse_pickle(file)
+    path = cache_dir() / file
+    with _clear_errors(path, sample):
+        if not _is_right(path, sha256):
+            with _locked(path):
+                if not _is_right(path, sha256):  # another process may have brought it meanwhile
+                    _require_space(path.parent, n_bytes)
+                    _from_mirrors(path, urls, sha256, timeout, attempts)
+    return path
+
+
+def unpack(archive, folder):
+    """Unpack a .tar(.gz, .bz2, .xz) or .zip into `folder`, completely or not at all; return the folder's Path.
+
+    A folder that is there already is left as it is. Raises UnsafeFile if a member is a link, a device, a
+    pickle, or lies outside the folder; DataUnavailable if the disk is full or the archive is damaged;
+    FileNotFoundError if there is no archive.
+    """
+    archive, folder = Path(archive), Path(folder)
+    if not archive.is_file():
+        raise FileNotFoundError(f"there is no archive {archive}")
+    with _clear_errors(folder):
+        if not folder.is_dir():
+            with _locked(folder):
+                if not folder.is_dir():
+                    with _staging(folder) as staging:
+                        _extract(archive, staging / folder.name)
+                        os.replace(staging / folder.name, folder)
+    return folder
+
+
+def read_npz(path):
+    """The arrays of an .npz file by name; raises UnsafeFile if one of them holds pickled objects."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except ValueError as error:
+        raise UnsafeFile(f"{path} holds Python objects (pickle), which could run any program") from error
+
+
+def _is_right(path, sha256):
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def _from_mirrors(path, urls, sha256, timeout, attempts):
+    """Try each address up to `attempts` times; raise DataUnavailable with one line per address."""
+    import requests
+
+    failures = []
+    for url in urls:
+        for attempt in range(attempts):
+            try:
+                return _download_once(path, url, sha256, timeout)
+            except (requests.RequestException, ValueError) as error:
+                reason, try_again = _explain(error, timeout)
+            if not try_again:
+                break
+            time.sleep(0.5 * attempt)
+        failures.append(f"  {url}: {reason}")
+    raise DataUnavailable("\n".join([f"{path.name} could not be downloaded:", *failures]))
+
+
+def _download_once(path, url, sha256, timeout):
+    import pooch
+
+    server = pooch.HTTPDownloader(timeout=(10, timeout), chunk_size=2**16, headers={"Accept-Encoding": "identity"})
+    with _staging(path) as staging:
+        pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=staging, downloader=server)
+        os.replace(staging / path.name, path)
+
+
+def _explain(error, timeout):
+    """What went wrong, in words, and whether the same address deserves another attempt."""
+    import requests
+    import urllib3
+
+    if isinstance(error, requests.HTTPError):
+        status = error.response.status_code
+        return f"the server answers {status} {error.response.reason}", status >= 500 or status == 429
+    if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
+        return "no connection", False
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return f"the server was silent for {timeout} s", True
+    if isinstance(error, requests.RequestException):
+        return "the connection broke off", True
+    return "the file arrived changed or incomplete (its SHA-256 is wrong)", True
+
+
+@contextmanager
+def _locked(path):
+    """Hold the lock file of `path`; the system frees it even if this process is killed."""
+    import filelock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
+        yield
+
+
+@contextmanager
+def _staging(path):
+    """An empty folder beside `path`, removed at the end; its fixed name lets the next run remove a dead one."""
+    folder = path.parent / f".{path.name}.part"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _clear_errors(path, sample=None):
+    """Turn every error of disk or network into a DataUnavailable that says what to do."""
+    advice = f'\nThe sample needs no network: data.load("{sample}")' if sample else ""
+    try:
+        yield
+    except DataUnavailable as error:
+        raise DataUnavailable(f"{error}{advice}") from error.__cause__
+    except TimeoutError as error:
+        message = f"another process has been busy with {path} for {LOCK_SECONDS // 60} minutes; end it and try again"
+        raise DataUnavailable(message + advice) from error
+    except OSError as error:
+        problem = "the disk is full" if error.errno == errno.ENOSPC else "the folder cannot be written to"
+        message = f"{path.name} cannot be stored in {path.parent}: {problem} ({error.strerror or error})"
+        cure = "\nSet the environment variable COURSE_DATA_DIR to a folder with room that you may write to."
+        raise DataUnavailable(message + cure + advice) from error
+
+
+def _require_space(folder, n_bytes):
+    free = shutil.disk_usage(folder).free
+    if free < 1.1 * n_bytes:
+        raise OSError(errno.ENOSPC, f"it needs {n_bytes / 1e6:.0f} MB, {free / 1e6:.0f} MB are free")
+
+
+def _extract(archive, folder):
+    """Check every member of the archive, then write all of them below `folder`."""
+    folder.mkdir()
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as file:
+                _check_members([(m.filename, m.file_size, _is_plain(m)) for m in file.infolist()], folder)
+                file.extractall(folder)
+        else:
+            with tarfile.open(archive) as file:
+                members = file.getmembers()
+                _check_members([(m.name, m.size, m.isfile() or m.isdir()) for m in members], folder)
+                file.extractall(folder, members, filter="data")
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise DataUnavailable(f"{archive} is not a complete tar or zip archive: {error}") from error
+
+
+def _check_members(members, folder):
+    for name, _, is_plain in members:
+        paths = PurePosixPath(name), PureWindowsPath(name)
+        if any(path.is_absolute() or path.drive or path.root or ".." in path.parts for path in paths):
+            raise UnsafeFile(f"the archive was refused: {name!r} lies outside its folder")
+        if not is_plain:
+            raise UnsafeFile(f"the archive was refused: {name!r} is a link or a device, not a file")
+        _refuse_pickle(name)
+    _require_space(folder.parent, sum(size for _, size, _ in members))
+
+
+def _is_plain(member):
+    """False for a link or device in a zip file; a type of 0 means that the archive does not tell."""
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    return kind in (0, stat.S_IFREG, stat.S_IFDIR)
+
+
+def _refuse_pickle(name):
+    if PICKLES.intersection(suffix.lower() for suffix in PurePosixPath(name).suffixes):
+        raise UnsafeFile(f"{name!r} was refused: opening a pickle can run any program; use .npz or .safetensors")
