@@ -42,7 +42,7 @@ print(*[name for name in heavy if name in sys.modules])
 """
 
 
-def python(script, *arguments, **environment):
+def python(script, *arguments):
     command = [sys.executable, "-c", script, *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
@@ -279,7 +279,8 @@ def test_available_is_one_row_per_data_set():
     ("name", "advice"),
     [
         ("minst", "did you mean 'mnist'"),
-        ("cancer", "breast_cancer"),
+        ("Fashion-MNIST", "did you mean 'fashion_mnist'"),
+        ("cancer", "did you mean 'breast_cancer'"),
         ("xyz", "There are: ames, "),
         ("imdb", 'data.load\\("movie_snippets", size="full"\\)'),
         ("china", 'data.photo\\("china"\\)'),
@@ -295,7 +296,7 @@ def test_unknown_names_get_the_nearest_right_one(name, advice):
 
 def test_every_advice_for_other_names_is_real():
     for name, advice in registry.ELSEWHERE.items():
-        if "full" not in advice and name not in ("photographs",):
+        if "full" not in advice and name != "photographs":
             assert eval(advice, {"data": data}) is not None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import test_exercises
 
-from utils import exercise, exercise_guard, exercise_progress
+from utils import exercise, exercise_guard, exercise_progress, runtime
 
 X = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 4.0]])
 
@@ -478,6 +478,7 @@ def test_notebook_shows_one_escaped_message_per_cell(course):
 
 # --- tensors ------------------------------------------------------------------------------------------------
 def test_tensors_of_either_framework_count_as_arrays():
+    runtime.import_frameworks()
     import keras
     import torch
 

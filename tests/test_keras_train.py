@@ -43,7 +43,7 @@ def build(seed=0, lr=0.05, dropout=0.0, optimizer=None):
 def train(model, epochs=3, *extra, data=None, **kwargs):
     data = data or keras_train.Batches(*task(), 32, seed=5)
     chain = keras_train.callbacks(*extra, progress=False, **kwargs.pop("options", {}))
-    return History.of(model.fit(data, epochs=epochs, verbose=0, callbacks=chain, **kwargs))
+    return History.of(model.fit(data, epochs=epochs, verbose=0, shuffle=False, callbacks=chain, **kwargs))
 
 
 def weights(model):

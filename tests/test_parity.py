@@ -1,8 +1,6 @@
 """utils.parity: every kind of layer, copied and compared; gradients; one step of each optimiser."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from utils import parity  # isort: skip  before Keras: parity imports the frameworks in the right order
 
 import keras
 import numpy as np
@@ -10,8 +8,6 @@ import pytest
 import torch
 from keras import layers as kl
 from torch import nn
-
-from utils import parity
 
 BACKEND = keras.backend.backend()
 

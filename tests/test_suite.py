@@ -27,7 +27,7 @@ CASES = {
     ],
     "child_online": [
         "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import socket; "
-        "socket.gethostbyname(\"course.invalid\")'])",
+        'socket.gethostbyname("course.invalid")\'])',
         "x = 1",
     ],
     "changed": ["print('new output')", "x = 1"],

@@ -11,7 +11,8 @@ import pytest
 
 from utils import checkpoint, runtime
 
-runtime.import_frameworks()
+if "COURSE_TEST_WORKER" not in os.environ:  # the processes started below need PyTorch alone
+    runtime.import_frameworks()
 import torch
 from torch import nn
 
@@ -40,7 +41,9 @@ def batches(seed=0, batch_size=32, **kwargs):
 
 def train(model, optimizer, epochs=3, data=None, **kwargs):
     kwargs.setdefault("progress", False)
-    return torch_train.fit(model, batches() if data is None else data, loss_fn=CE, optimizer=optimizer, epochs=epochs, **kwargs)
+    return torch_train.fit(
+        model, batches() if data is None else data, loss_fn=CE, optimizer=optimizer, epochs=epochs, **kwargs
+    )
 
 
 def weights(model):
@@ -339,11 +342,12 @@ torch.save(t.weights(model), sys.argv[1] + ".pt")
 @pytest.mark.slow
 def test_resume_after_kill_9_is_bit_exact(tmp_path):
     code = KILL_ME.format(root=str(ROOT), tests=str(ROOT / "tests"))
+    env = os.environ | {"COURSE_TEST_WORKER": "1"}
     one = [sys.executable, "-c", code, str(tmp_path / "a.safetensors")]
     two = [sys.executable, "-c", code, str(tmp_path / "b.safetensors")]
-    assert subprocess.run([*one, "kill"], capture_output=True).returncode == -signal.SIGKILL
+    assert subprocess.run([*one, "kill"], env=env, capture_output=True).returncode == -signal.SIGKILL
     assert checkpoint.load(tmp_path / "a.safetensors")[1]["epoch"] == 3
-    first, second = subprocess.Popen([*one, "resume"]), subprocess.Popen([*two, "straight"])
+    first, second = (subprocess.Popen([*command, "run"], env=env) for command in (one, two))
     assert first.wait(120) == second.wait(120) == 0
     resumed, straight = (torch.load(tmp_path / f"{n}.safetensors.pt", weights_only=True) for n in "ab")
     assert torch.equal(resumed, straight)
@@ -369,7 +373,8 @@ def test_two_processes_give_the_gradients_of_one(tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(WORKER.format(root=str(ROOT), tests=str(ROOT / "tests")))
     env = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")} | {
-        "OMP_NUM_THREADS": "1"
+        "OMP_NUM_THREADS": "1",
+        "COURSE_TEST_WORKER": "1",
     }
     alone = subprocess.Popen([sys.executable, str(script), str(tmp_path / "one.pt")], env=env)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

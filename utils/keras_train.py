@@ -36,8 +36,11 @@ def callbacks(*extra, checkpoint_path=None, batches=None, progress=True):
 class Batches(keras.utils.PyDataset):
     """In-memory loader for `model.fit`: (x, y) batches whose order depends on (seed, epoch) alone.
 
-    x, y: arrays with N rows; transform: function of a NumPy batch x (B, ...) -> x. With it a resumed run sees the
-    same batches as one that was never interrupted. Raises ValueError if x and y differ in length.
+    x, y: arrays with N rows; transform: function of a NumPy batch x (B, ...) -> x. Call `model.fit(batches,
+    shuffle=False)`: these batches are shuffled already, and Keras would draw another order from Python's `random`.
+    A resumed run then sees the same batches as one that was never interrupted.
+
+    Raises ValueError if x and y differ in length.
     """
 
     def __init__(self, x, y, batch_size=32, *, shuffle=True, seed=0, transform=None):

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import torch
 from keras import layers as kl
 from torch import nn
 
@@ -81,7 +82,7 @@ def _gap(ours, theirs):
 
 def _random(model_torch, model_keras, x, channels_first):
     """Whether one of the models answers differently each time."""
-    torch_twice = [parity_run.record_torch(model_torch, [], x, channels_first)[1] for _ in range(2)]
+    torch_twice = [_seeded(seed, model_torch, x, channels_first) for seed in range(2)]
     keras_twice = [parity_run.run_keras(model_keras, x) for _ in range(2)]
     for name, (first, second) in (("PyTorch", torch_twice), ("Keras", keras_twice)):
         if not all(map(np.array_equal, parity_run.arrays(first), parity_run.arrays(second))):
@@ -90,6 +91,12 @@ def _random(model_torch, model_keras, x, channels_first):
                 "as with F.dropout(x) without training=self.training?"
             )
     return ""
+
+
+def _seeded(seed, model, x, channels_first):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return parity_run.record_torch(model, [], x, channels_first)[1]
 
 
 def _between(model_torch, model_keras):

@@ -105,7 +105,7 @@ def torch_items(module, path="", seen=None):
     seen.add(id(module))
     kind = _kind(module, TORCH_KINDS, {t: f"your {t.__name__}" for t in REGISTERED})
     if kind:
-        if not list(module.parameters()):
+        if not module.state_dict():
             return []
         return [Item(path, kind, module, level) for level in range(getattr(module, "num_layers", 1))]
     items = [Item(_join(path, name), "parameter", p) for name, p in module.named_parameters(recurse=False)]
@@ -165,15 +165,30 @@ def _join(path, name):
 
 # --- pairing -----------------------------------------------------------------------------------------
 def pair(torch_side, keras_side):
-    """Pair the items of two models: by path if both have the same paths, else by order; list of (Item, Item)."""
-    by_path = {item.path: item for item in keras_side}
-    paths = [item.path for item in torch_side]
-    if len(by_path) == len(keras_side) and sorted(by_path) == sorted(paths):
-        keras_side = [by_path[path] for path in paths]
-    kinds = [[item.kind for item in side] for side in (torch_side, keras_side)]
-    if kinds[0] != kinds[1]:
+    """Pair the items of two models, level by level: by name where both use the same names, else by order.
+
+    Returns a list of (PyTorch Item, Keras Item); raises ParityError that shows both lists.
+    """
+    torch_side, keras_side = _aligned(torch_side, keras_side, 0)
+    if [item.kind for item in torch_side] != [item.kind for item in keras_side]:
         raise ParityError(_side_by_side(torch_side, keras_side))
     return list(zip(torch_side, keras_side, strict=True))
+
+
+def _aligned(torch_side, keras_side, depth):
+    ours, theirs = _by_name(torch_side, depth), _by_name(keras_side, depth)
+    if sorted(ours) != sorted(theirs) or "" in ours:
+        return torch_side, keras_side
+    parts = [_aligned(ours[name], theirs[name], depth + 1) for name in ours]
+    return [item for part, _ in parts for item in part], [item for _, part in parts for item in part]
+
+
+def _by_name(items, depth):
+    """Items by the name at that depth of their path, "" past its end: {name: list of Item}."""
+    names = {}
+    for item in items:
+        names.setdefault(".".join(item.path.split(".")[depth : depth + 1]), []).append(item)
+    return names
 
 
 def _side_by_side(torch_side, keras_side):

@@ -1,6 +1,7 @@
 """Runs a PyTorch and a Keras model on the same arrays: layouts, recorded layers, loss and gradients."""
 
 import contextlib
+import copy
 import inspect
 
 import keras
@@ -107,7 +108,7 @@ def in_keras_layout(values, shape, moved_first):
     """A PyTorch output brought to the layout of the Keras output of that shape, where one of the two fits."""
     moved = to_keras_layout(values)
     candidates = (moved, values) if moved_first else (values, moved)
-    return next((c for c in candidates if c.shape == tuple(shape)), values)
+    return next((c for c in candidates if c.shape == tuple(shape)), candidates[0])
 
 
 # --- state -------------------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ def restored(model_torch, model_keras):
     """Put all weights, statistics and PyTorch gradients back afterwards."""
     state = {name: tensor.clone() for name, tensor in model_torch.state_dict().items()}
     grads = [(p, p.grad) for p in model_torch.parameters()]
-    variables = [(v, keras.ops.convert_to_numpy(v).copy()) for v in model_keras.variables]
+    variables = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in model_keras.variables]
     for parameter, _ in grads:
         parameter.grad = None
     try:
@@ -167,6 +168,21 @@ def training(model_torch, model_keras):
     """Training mode without dropout; everything is put back afterwards."""
     with no_dropout(model_torch, model_keras), mode(model_torch, True), restored(model_torch, model_keras):
         yield
+
+
+@contextlib.contextmanager
+def optimizers_kept(optimizer_torch, optimizer_keras, model_keras):
+    """Put the state of both optimisers (momentum, step count) back afterwards."""
+    if not optimizer_keras.built:
+        optimizer_keras.build(model_keras.trainable_variables)
+    state = copy.deepcopy(optimizer_torch.state_dict())
+    values = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in optimizer_keras.variables]
+    try:
+        yield
+    finally:
+        optimizer_torch.load_state_dict(state)
+        for variable, value in values:
+            variable.assign(value)
 
 
 # --- recording ---------------------------------------------------------------------------------------

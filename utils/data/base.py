@@ -101,6 +101,7 @@ def split_arrays(x, y, stratify=True):
 
 def unknown_name(kind, name, names):
     """The sentence that an unknown `name` gets: the nearest of the right `names`, and all of them."""
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    wanted = str(name).lower().replace("-", "_").replace(" ", "_")
+    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"no {kind} is called {name!r}; {hint}There are: {', '.join(sorted(names))}"

@@ -112,7 +112,8 @@ def _from_mirrors(path, urls, sha256, timeout, attempts):
 def _download_once(path, url, sha256, timeout):
     import pooch
 
-    server = pooch.HTTPDownloader(timeout=(10, timeout), chunk_size=2**16, headers={"Accept-Encoding": "identity"})
+    plain = {"Accept-Encoding": "identity"}  # the bytes of the file itself, or the SHA-256 would not fit
+    server = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=(10, timeout), headers=plain)
     with _staging(path) as staging:
         pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=staging, downloader=server)
         os.replace(staging / path.name, path)
@@ -193,7 +194,8 @@ def _extract(archive, folder):
             with tarfile.open(archive) as file:
                 members = file.getmembers()
                 _check_members([(m.name, m.size, m.isfile() or m.isdir()) for m in members], folder)
-                file.extractall(folder, members, filter="data")
+                safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from Python 3.11.4
+                file.extractall(folder, members, **safe)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise DataUnavailable(f"{archive} is not a complete tar or zip archive: {error}") from error
 

@@ -1,0 +1,82 @@
+"""Pictures and explorers of lesson 1.1: one neuron as a line in the plane, and how Rosenblatt's rule moves it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from utils import plot
+
+
+def draw_boundary(x, y, w1=1.0, w2=1.0, b=0.0, names=("$x_1$", "$x_2$"), classes=("class 0", "class 1"), ax=None):
+    """Points, the line w·x + b = 0, the arrow w and the mistakes -> (Figure, sentence).
+
+    x: (N, 2) features; y: (N,) classes 0 and 1; the neuron answers 1 on the side that the arrow points to.
+    """
+    ax = ax or plt.subplots(figsize=(5.4, 3.9))[1]
+    weights, y = np.array([w1, w2], float), np.asarray(y)
+    answers = (x @ weights + b > 0).astype(int)
+    mistakes = int((answers != y).sum())
+    plot.decision_regions(lambda grid: (grid @ weights + b > 0).astype(int), x, y, ax, 150, classes)
+    ax.set_aspect("equal", adjustable="datalim")  # so that w stands at a right angle on the line
+    _line_and_arrow(ax, weights, b)
+    wrong = x[answers != y]
+    ax.scatter(*wrong.T, s=150, facecolors="none", edgecolors="black", linewidths=1.4)
+    ax.set(xlabel=names[0], ylabel=names[1], title=f"{mistakes} of {len(y)} on the wrong side")
+    ax.legend(fontsize=9, loc="lower right", frameon=True)
+    sentence = f"With w = ({w1:.2f}, {w2:.2f}) and b = {b:.2f} the line leaves {mistakes} of {len(y)} points on the wrong side."
+    return ax.figure, sentence
+
+
+def _line_and_arrow(ax, w, b):
+    """The boundary as a black line inside the axes, and w as an arrow from the middle of its visible part."""
+    if not w.any():
+        return
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    foot = centre - (w @ centre + b) / (w @ w) * w  # the point of the line nearest to the middle
+    along = np.array([-w[1], w[0]]) / np.linalg.norm(w)
+    reach = 2 * np.hypot(x1 - x0, y1 - y0)
+    ax.plot(*np.stack([foot - reach * along, foot + reach * along]).T, color="black", linestyle="-", linewidth=1.8)
+    unit = w / np.linalg.norm(w)
+    tip = foot + 0.2 * (y1 - y0) * unit
+    ax.annotate("", tip, foot, arrowprops={"arrowstyle": "-|>", "lw": 2, "fc": "black", "shrinkA": 0, "shrinkB": 0})
+    ax.text(*(tip + 0.06 * (y1 - y0) * unit), "w", ha="center", va="center", fontsize=12, weight="bold")
+
+
+def draw_update(x, y, path, update=0, names=("$x_1$", "$x_2$"), classes=("class 0", "class 1"), ax=None):
+    """The boundary after a number of updates -> (Figure, sentence).
+
+    path: list of (w (2,), b, i) after each update, i the example that caused it; path[0] is the start.
+    """
+    weights, b, example = path[update]
+    figure, sentence = draw_boundary(x, y, *weights, b, names, classes, ax)
+    ax = figure.axes[0] if ax is None else ax
+    if example is not None:
+        ax.scatter(*x[example], s=260, marker="*", color=plot.YELLOW, edgecolors="black", zorder=5)
+    ax.set_title(f"after update {update}: {ax.get_title()}")
+    cause = f" The star is the flower that caused update {update}." if example is not None else ""
+    return figure, f"After update {update}: {sentence}{cause}"
+
+
+def draw_neuron(ax=None):
+    """Diagram of a neuron: inputs, weights, sum, step -> (Figure, sentence)."""
+    ax = ax or plt.subplots(figsize=(7.0, 2.9))[1]
+    ax.set(xlim=(-0.6, 7.4), ylim=(-1.9, 1.9))
+    ax.axis("off")
+    circle = {"boxstyle": "circle,pad=0.35", "fc": "white", "ec": "black", "lw": 1.5}
+    for y, name, weight in ((1.4, "$x_1$", "$w_1$"), (0.0, "$x_2$", "$w_2$"), (-1.4, "$1$", "$b$")):
+        ax.annotate("", (2.55, 0.25 * y), (0.35, y), arrowprops={"arrowstyle": "->", "lw": 1.5})
+        ax.text(0, y, name, ha="center", va="center", fontsize=13, bbox=circle | {"fc": plot.SOFT(0)})
+        ax.text(1.45, 0.66 * y + 0.2, weight, ha="center", fontsize=13, color=plot.RED)
+    ax.text(3, 0, "Σ", ha="center", va="center", fontsize=18, bbox=circle)
+    ax.annotate("", (4.75, 0), (3.5, 0), arrowprops={"arrowstyle": "->", "lw": 1.5})
+    ax.text(4.1, 0.2, "$z$", ha="center", fontsize=13)
+    ax.text(
+        5.2, 0, "step", ha="center", va="center", fontsize=12, bbox={"boxstyle": "square,pad=0.6", "fc": plot.SOFT(1)}
+    )
+    ax.annotate("", (7.0, 0), (5.75, 0), arrowprops={"arrowstyle": "->", "lw": 1.5})
+    ax.text(7.15, 0, r"$\hat y$", va="center", fontsize=14)
+    sentence = (
+        "Diagram of a neuron: the inputs x1 and x2 and the constant 1 are multiplied by w1, w2 and b, added to z, "
+        "and a step turns z into the answer 0 or 1."
+    )
+    return ax.figure, sentence
