@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(addprefix -c ,$(CONSTRAINTS))
 NB_OR_ALL = $(if $(NB),"$(NB)")
 need_nb = @test -n "$(NB)" || { echo "Say which notebook: make $@ NB=phase1_foundations/01_perceptron.ipynb"; exit 1; }
-START := /lab/tree/START.md?factory=Markdown%20Preview
+LAB := $(BIN)/jupyter lab --LabApp.app_settings_dir=docs/jupyterlab --LabApp.default_url=/lab/tree/START.md
 # Without a display (a server, ssh) Jupyter prints the address instead of opening a browser.
 NO_DISPLAY := $(shell if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ -n "$$SSH_CONNECTION" ]; \
                       then echo --no-browser; fi)
@@ -22,7 +22,7 @@ help: ## print this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  \1|/p' Makefile | awk -F'|' '{printf "%-9s %s\n", $$1, $$2}'
 
 lab: .venv/.stamp ## open JupyterLab on the start page
-	@$(BIN)/jupyter lab $(NO_DISPLAY) $(AS_ROOT) --LabApp.default_url="$(START)" $(ARGS)
+	@$(LAB) $(NO_DISPLAY) $(AS_ROOT) $(ARGS)
 
 run: .venv/.stamp ## run one notebook without a browser: make run NB=phase1_foundations/01_perceptron.ipynb
 	$(need_nb)

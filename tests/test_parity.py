@@ -372,6 +372,65 @@ def test_mapping_of_single_tensors():
     assert parity.assert_same(*pair, uniform(4, 3)) < 1e-5
 
 
+class Tied(nn.Module):
+    """A text CNN whose output layer shares the embedding."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.conv = nn.Embedding(11, 4), nn.Conv1d(4, 6, 3, padding=1)
+        self.middle, self.head = nn.Linear(6 * 7, 4), nn.Linear(4, 11, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, tokens):
+        x = self.conv(self.embed(tokens).transpose(1, 2)).relu()
+        return self.head(self.middle(x.flatten(1)))
+
+
+class KerasTied(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.conv = kl.Embedding(11, 4), kl.Conv1D(6, 3, padding="same", activation="relu")
+        self.flatten, self.middle = kl.Flatten(), kl.Dense(4)
+
+    def call(self, tokens):
+        x = self.middle(self.flatten(self.conv(self.embed(tokens))))
+        return x @ keras.ops.transpose(self.embed.embeddings)
+
+
+def test_tied_embedding_and_flattened_sequence():
+    pair = shuffled(Tied()), KerasTied()
+    parity.copy_weights(*pair, input_shape=(7,))
+    assert parity.assert_same(*pair, ids(5, 7)) < 1e-5
+    assert parity.assert_same_gradients(*pair, ids(5, 7), np.arange(5), *CROSS) < 1e-5
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.body = nn.Conv2d(4, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.shortcut = nn.Conv2d(4, 8, 1)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        x = (self.norm(self.body(x)) + self.shortcut(x)).relu()
+        return self.head(x.mean((2, 3)))
+
+
+def test_functional_model_with_branches():
+    image = keras.Input((6, 8, 3))
+    x = kl.Conv2D(4, 3, padding="same", activation="relu", name="stem")(image)
+    body = bn(name="norm")(kl.Conv2D(8, 3, padding="same", name="body")(x))
+    x = kl.ReLU()(body + kl.Conv2D(8, 1, name="shortcut")(x))
+    model_keras = keras.Model(image, kl.Dense(5, name="head")(kl.GlobalAveragePooling2D()(x)))
+    pair = shuffled(Residual()), model_keras
+    parity.copy_weights(*pair)
+    assert parity.assert_same(*pair, X) < 1e-5
+    assert parity.assert_same_gradients(*pair, X, Y, *CROSS) < 1e-5
+
+
 class TwoInputs(nn.Module):
     def __init__(self):
         super().__init__()
@@ -413,7 +472,10 @@ def test_modes_weights_and_gradients_are_left_as_they_were():
     model_torch.train()
     model_torch[1].eval()
     before = [t.clone() for t in model_torch.state_dict().values()], [w.copy() for w in model_keras.get_weights()]
-    optimizers = torch.optim.Adam(model_torch.parameters(), lr=0.01, eps=1e-7), keras.optimizers.Adam(0.01)
+    optimizers = (
+        torch.optim.Adam(model_torch.parameters(), lr=0.01, eps=1e-12),
+        keras.optimizers.Adam(0.01, epsilon=1e-12),
+    )
     parity.assert_same(model_torch, model_keras, X)
     parity.assert_same_gradients(model_torch, model_keras, X, Y, *CROSS)
     parity.assert_same_step(model_torch, model_keras, X, Y, *CROSS, *optimizers)

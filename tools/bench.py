@@ -11,9 +11,6 @@ import sys
 import time
 import warnings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("TQDM_DISABLE", "1")
-
 import numpy as np
 
 BATCH = 128
@@ -165,4 +162,6 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the frameworks are imported
+    os.environ.setdefault("TQDM_DISABLE", "1")
     sys.exit(main())

@@ -149,7 +149,7 @@ def run(nb, path, env=None, log=print):
         kernel_name="python3",
         extra_arguments=["--log-level=40"],  # no warnings of the kernel itself
         record_timing=False,
-        store_widget_state=False,
+        store_widget_state=True,  # nbclient needs it to run output widgets; nothing of it is written
         resources={"metadata": {"path": str(Path(path).parent)}},
     )
     total = sum(cell.cell_type == "code" for cell in nb.cells)

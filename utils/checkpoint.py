@@ -23,11 +23,14 @@ def save(path, tensors, state=None):
     arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in tensors.items()}
     content = to_bytes(arrays, metadata={"state": json.dumps(state or {})})
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with open(partial, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # on disk before the name points to it
-    os.replace(partial, path)
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # on disk before the name points to it
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)  # only there when something went wrong, such as a full disk
     return path
 
 
@@ -68,14 +71,17 @@ def load_torch(path, model):
 
 def save_keras(path, model, state=None):
     """Write the weights of a built Keras model to a safetensors file, in the order of `model.weights`."""
-    return save(path, {f"{i:03d}.{w.path}": np.asarray(w) for i, w in enumerate(_keras_weights(model))}, state)
+    return save(path, {f"{i:05d}.{w.path}": np.asarray(w) for i, w in enumerate(_keras_weights(model))}, state)
 
 
 def load_keras(path, model):
     """Read weights that `save_keras` wrote into a built Keras model of the same architecture -> the state."""
     tensors, state = load(path)
     weights, ordered = _keras_weights(model), [tensors[name] for name in sorted(tensors)]
-    _compare(path, dict(enumerate(tuple(w.shape) for w in weights)), dict(enumerate(a.shape for a in ordered)))
+    names = [f"weight {i} ({w.path})" for i, w in enumerate(weights)]
+    names += [f"weight {i} ({name})" for i, name in enumerate(sorted(tensors))][len(names) :]
+    own, saved = [tuple(w.shape) for w in weights], [a.shape for a in ordered]
+    _compare(path, dict(zip(names, own, strict=False)), dict(zip(names, saved, strict=False)))
     for weight, array in zip(weights, ordered, strict=True):
         weight.assign(array)
     return state

@@ -68,7 +68,7 @@ def _accelerators():
     slow = "Every lesson runs on the CPU; a GPU is recommended from phase 3 on, see docs/cloud.md for free ones."
     yield Finding("PyTorch device", f"{device} ({names[device.type]})", has_gpu, "Fine." if has_gpu else slow)
     kind = runtime.keras_device()
-    same = (kind != "CPU") == has_gpu
+    same = (kind.upper() != "CPU") == has_gpu
     advice = "Fine." if same else "Only one framework sees the GPU: see 'TensorFlow and the GPU' in docs/setup.md."
     yield Finding("Keras device", f"{kind} through {runtime.keras_backend()}", same, advice)
 

@@ -10,7 +10,6 @@
 
         @staticmethod
         def reference(logits): ...
-
         mistakes = (exercise.Mistake(softmax_over_batch, "axis=-1"), ...)
 In the notebook: `ex.Softmax().check(softmax)`, `.hint()`, `.solution()`; `exercise.progress()` for the map.
 """
@@ -100,12 +99,14 @@ class Exercise:
         """Show a solution and why it is as it is."""
         exercise_progress.record(self.key(), lambda entry: entry.update(solution_viewed=True))
         code = "\n\n\n".join(self.solution_code())
-        rich = f"```python\n{code}\n```\n\n{self.why}"
-        exercise_show.display({"text/markdown": rich, "text/plain": f"{code}\n\n{self.why}"})
+        exercise_show.code(code, self.why)
 
     def statement(self):
         """The exercise in words: the docstring of the class, Markdown."""
         return inspect.cleandoc(type(self).__doc__ or "")
+
+    def __repr__(self):
+        return f"{self._label()}: {self.statement()}"
 
     def _repr_markdown_(self):
         return f"**{self._label()}**\n\n{self.statement()}"
@@ -264,8 +265,7 @@ def exercises_in(module):
 
 def progress(root=exercise_progress.ROOT):
     """Draw the map of what is done: every exercise of every lesson, solved, attempted or open."""
-    phases = exercise_progress.overview(root)
-    exercise_show.display({"text/html": exercise_show.as_html(phases), "text/plain": exercise_show.as_text(phases)})
+    exercise_show.overview(exercise_progress.overview(root))
 
 
 def _sentence(name):

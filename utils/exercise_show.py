@@ -19,12 +19,22 @@ def card(status, label, message, printed=""):
     """Show a message; `status` is a key of STYLES, `label` names the exercise, `printed` is what the code printed."""
     mark, word, colour = STYLES[status]
     text = f"{mark} {word} · {label}\n{textwrap.indent(message, '  ')}".rstrip()
-    rich = f"<strong>{mark} {word}</strong> · {html.escape(label)}<br>{inline(message)}"
+    rich = f"<strong>{mark} {word}</strong> · {html.escape(label)}{'<br>' if message else ''}{inline(message)}"
     if printed.strip():
         text += "\n  Your code printed:\n" + textwrap.indent(printed.rstrip(), "  | ")
         rich += f"<details><summary>Your code printed</summary><pre>{html.escape(printed)}</pre></details>"
     style = f"border-left:0.4em solid {colour};padding:0.4em 0.8em;color:inherit"
     display({"text/html": f'<div role="status" style="{style}">{rich}</div>', "text/plain": text})
+
+
+def code(text, why):
+    """Show a solution, coloured in a notebook, and why it is as it is."""
+    display({"text/markdown": f"```python\n{text}\n```\n\n{why}", "text/plain": f"{text}\n\n{why}"})
+
+
+def overview(phases):
+    """Show the map of progress: `phases` as exercise_progress.overview gives it."""
+    display({"text/html": as_html(phases), "text/plain": as_text(phases)})
 
 
 def display(bundle):

@@ -26,21 +26,25 @@ class History(dict):
         return max((len(column) for column in self.values()), default=0)
 
     def append(self, values):
-        """Add one epoch: a dict of floats. A key that is new starts with NaN for the epochs before."""
+        """Add one epoch: a dict of floats. Where a key has no value, now or in the epochs before, it gets NaN."""
         before = self.epochs
-        for key, value in values.items():
-            self.setdefault(key, [math.nan] * before).append(float(value))
+        for key in [*self, *(key for key in values if key not in self)]:
+            self.setdefault(key, [math.nan] * before).append(float(values.get(key, math.nan)))
 
     def best(self, key, mode="auto"):
         """Best value of a column: the highest accuracy, the lowest loss.
 
-        mode: "max", "min" or "auto" (see `better_is`). Raises KeyError naming the columns there are.
+        mode: "max", "min" or "auto" (see `better_is`). Raises KeyError naming the columns there are, ValueError if
+        the column has no finite value.
         """
-        return (max if better_is(key, mode) == "max" else min)(self.column(key))
+        if not (values := self.column(key)):
+            raise ValueError(f"the column {key!r} has no finite value: has the run finished an epoch without NaN?")
+        return (max if better_is(key, mode) == "max" else min)(values)
 
     def best_epoch(self, key, mode="auto"):
         """Epoch (counted from 1) of the best value of a column; the first one if several are equal."""
-        return self.column(key).index(self.best(key, mode)) + 1
+        best = self.best(key, mode)
+        return self[key].index(best) + 1
 
     def column(self, key):
         """The finite values of one column, in order."""

@@ -1,5 +1,8 @@
 """Blocks that a lesson has built and a later one needs again, in Keras; `utils.torch_models` has the same names."""
 
+from utils import runtime
+
+runtime.triton_first()
 import keras
 from keras import layers
 

@@ -12,6 +12,9 @@ import threading
 import time
 from pathlib import Path
 
+from utils import runtime
+
+runtime.triton_first()
 import keras
 import numpy as np
 

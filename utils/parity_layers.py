@@ -102,10 +102,13 @@ def torch_items(module, path="", seen=None):
     seen = set() if seen is None else seen
     if id(module) in seen:
         return []
-    seen.add(id(module))
+    own = {id(p) for p in module.parameters()}
+    tied = bool(own) and own <= seen  # as the output layer of a language model that shares the embedding
+    seen |= {id(module)}
     kind = _kind(module, TORCH_KINDS, {t: f"your {t.__name__}" for t in REGISTERED})
     if kind:
-        if not module.state_dict():
+        seen |= own
+        if tied or not module.state_dict():
             return []
         return [Item(path, kind, module, level) for level in range(getattr(module, "num_layers", 1))]
     items = [Item(_join(path, name), "parameter", p) for name, p in module.named_parameters(recurse=False)]
@@ -135,13 +138,12 @@ def keras_children(layer):
     """The layers directly inside a Keras layer as (attribute path, layer), in the order of their definition."""
     if isinstance(layer, keras.Sequential) or type(layer).__name__ == "Functional":
         return [(child.name, child) for child in layer.layers]
-    named = []
-    for name, value in vars(layer).items():
+    names = {}
+    for name, value in {**vars(layer), **vars(layer).get("_modules", {})}.items():  # torch backend: _modules
         if not name.startswith("_"):
-            named += [(_join(name, key), child) for key, child in _layers_in(value)]
-    known = {id(child) for _, child in named}
-    others = layer._flatten_layers(include_self=False, recursive=False)
-    return named + [(child.name, child) for child in others if id(child) not in known]
+            names.update({id(child): _join(name, key) for key, child in _layers_in(value)})
+    children = layer._flatten_layers(include_self=False, recursive=False)
+    return [(names.get(id(child), child.name), child) for child in children]
 
 
 def _layers_in(value):

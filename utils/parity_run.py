@@ -92,7 +92,7 @@ def arrays(output):
     if isinstance(output, torch.Tensor):
         return [array(output)]
     if isinstance(output, dict):
-        output = list(output.values())
+        output = [output[key] for key in sorted(output)]
     if isinstance(output, (tuple, list)):
         return [a for part in output if part is not None for a in arrays(part)]
     return [np.array(keras.ops.convert_to_numpy(output))]
@@ -140,9 +140,8 @@ def no_dropout(model_torch, model_keras):
 
 
 def _rates(layer):
-    """The attributes that hold a dropout rate: p of PyTorch's layers, rate of Keras' layers, or `dropout`."""
-    own = {"p", "rate"} if "Dropout" in type(layer).__name__ else set()
-    return {"dropout", "recurrent_dropout"} | own
+    """The attributes that hold a dropout rate."""
+    return {"dropout", "recurrent_dropout"} | ({"p", "rate"} if "Dropout" in type(layer).__name__ else set())
 
 
 @contextlib.contextmanager
@@ -286,12 +285,16 @@ def _with_torch(model, args, options, measure):
 def _with_jax(model, args, options, measure):
     import jax
 
-    def compute(weights, others):
-        out, others = model.stateless_call(weights, others, *args, **options)
-        return measure(out), others
+    weights, others = model.trainable_variables, model.non_trainable_variables
 
-    state = [[w.value for w in ws] for ws in (model.trainable_variables, model.non_trainable_variables)]
-    (value, others), grads = jax.value_and_grad(compute, has_aux=True)(*state)
-    for variable, new in zip(model.non_trainable_variables, others, strict=True):
+    def compute(values, other_values):
+        state = [*zip(weights, values, strict=True), *zip(others, other_values, strict=True)]
+        with keras.StatelessScope(state_mapping=state) as scope:
+            value = measure(model(*args, **options))
+        return value, [scope.get_current_value(v) for v in others]
+
+    start = [[v.value for v in variables] for variables in (weights, others)]
+    (value, new_values), grads = jax.value_and_grad(compute, has_aux=True)(*start)
+    for variable, new in zip(others, new_values, strict=True):
         variable.assign(new)
     return value, grads

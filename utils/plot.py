@@ -14,18 +14,20 @@ from matplotlib.colors import ListedColormap
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",
 )  # fmt: skip
-COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, SKY, BLACK)  # neighbours differ in lightness too
 LINES = ("-", "--", ":", "-.", (0, (3, 1, 1, 1)), (0, (6, 2)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FRAMEWORKS = {"PyTorch": (RED, "-", "o"), "Keras": (BLUE, "--", "s")}  # the same look in every lesson
-SOFT = ListedColormap(["#BFD9EA", "#F7DFAE", "#B3DFD3", "#F0C3A8", "#EBCBDD", "#D3EAF8"])  # region backgrounds
+SOFT = ListedColormap(["#BFD9EA", "#F7DFAE", "#B3DFD3", "#EBCBDD", "#F0C3A8", "#D3EAF8"])  # region backgrounds
 MIN_ALT = 30
 
 
 def use_style():
     """Set matplotlib's defaults to the house style of the course."""
+    ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     plt.rcParams.update(
         {
+            **dict.fromkeys(ink, "black"),  # editors with a dark theme set these to white
             "figure.figsize": (7.0, 3.6),
             "figure.dpi": 80,
             "figure.facecolor": "white",
@@ -52,12 +54,18 @@ def show(fig, alt):
     """Display a figure with its alt text and close it.
 
     alt: a sentence that tells what the figure shows to a reader who cannot see it; it is stored beside the picture
-    in the notebook. Raises ValueError if it has fewer than 30 characters.
+    in the notebook. In a plain Python script only the sentence is printed. Raises ValueError if it has fewer than
+    30 characters.
     """
     if not isinstance(alt, str) or len(alt.strip()) < MIN_ALT:
         raise ValueError(f"alt must be a sentence of at least {MIN_ALT} characters that says what to see, got {alt!r}")
+    from IPython import get_ipython
     from IPython.display import display
 
+    if get_ipython() is None:
+        plt.close(fig)
+        print(alt)
+        return
     bundle = {"image/png": to_png(fig), "text/plain": alt}
     plt.close(fig)
     display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
@@ -74,20 +82,24 @@ def to_png(fig):
     return min(buffer.getvalue(), small.getvalue(), key=len)
 
 
-def histories(runs, keys=("loss",), labels=None, title=None, alt=None):
+def histories(runs, keys=("loss",), labels=None, title=None, alt=None, ylim=None):
     """Draw columns of several histories over epochs, one panel a key, and show the figure.
 
     runs: dict label -> history, or a list with `labels`; "PyTorch" and "Keras" get their fixed colours.
     A key's validation column `val_<key>` is drawn thinner with markers when it is there. Returns nothing.
+    Raises KeyError for a key that no run has.
     """
     if not isinstance(runs, dict):
         labels = labels or [f"run {i + 1}" for i in range(len(runs))]
         runs = dict(zip(labels, runs, strict=True))
+    there = {column for run in runs.values() for column in run}
+    if missing := [key for key in keys if key not in there]:
+        raise KeyError(f"no run has a column {missing[0]!r}; there are: {', '.join(sorted(there)) or 'none'}")
     fig, axes = plt.subplots(1, len(keys), figsize=(4.4 * len(keys) + 0.6, 3.4), squeeze=False)
     for ax, key in zip(axes[0], keys, strict=True):
         for i, (label, run) in enumerate(runs.items()):
             _history_lines(ax, run, key, label, i)
-        ax.set(xlabel="epoch", ylabel=key, title=key if title is None else "")
+        ax.set(xlabel="epoch", ylabel=key, title=key if title is None else "", ylim=ylim)
     axes[0][-1].legend(fontsize=9)
     if title:
         fig.suptitle(title, x=0.01, ha="left", fontsize=12)

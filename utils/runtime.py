@@ -36,9 +36,17 @@ def import_frameworks():
     with _quiet_stderr():
         import torch  # noqa: F401  PyTorch first: the reverse order has deadlocked in the past
 
-        with contextlib.suppress(ImportError):  # Triton after TensorFlow crashes: both carry a copy of LLVM
-            import triton  # noqa: F401
+        triton_first()
         import keras  # noqa: F401
+
+
+def triton_first():
+    """Import Triton, if it is there, before TensorFlow: both carry LLVM, and the other order crashes the process.
+
+    PyTorch's optimisers import Triton when the first one is made, so every module here that imports Keras calls this.
+    """
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401
 
 
 @contextlib.contextmanager
@@ -69,7 +77,7 @@ def torch_device(prefer=None):
         "cpu": True,
     }
     prefer = prefer or os.environ.get("COURSE_DEVICE")
-    if prefer is None:
+    if not prefer:
         return torch.device(next(name for name, there in found.items() if there))
     if not found.get(str(prefer).split(":")[0], False):
         there = ", ".join(name for name, ok in found.items() if ok)
@@ -155,7 +163,7 @@ def scale(sample, full):
 
     For the numbers of the *Scale it up* section: `epochs = runtime.scale(5, 50)`.
     """
-    name = os.environ.get("COURSE_SCALE", "sample")
+    name = os.environ.get("COURSE_SCALE") or "sample"
     if name not in ("sample", "full"):
         raise ValueError(f"COURSE_SCALE is 'sample' or 'full', got {name!r}")
     return full if name == "full" else sample

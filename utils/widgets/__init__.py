@@ -4,6 +4,7 @@ plot.show(*perceptron.draw_boundary(x, y, w1=1.0))                    # static, 
 widgets.explore(perceptron.draw_boundary, x, y, w1=(-3, 3, 0.1, 1))   # the same under sliders
 """
 
+import html
 import io
 
 import ipywidgets as w
@@ -24,9 +25,10 @@ def explore(draw, *data, **controls):
         values = {name: widget.value for name, widget in inputs.items()}
         try:
             figure, text = draw(*data, **values)
-            picture.value, sentence.value = png(figure), f'<div role="status">{text}</div>'
+            picture.value, sentence.value = png(figure), f'<div role="status">{html.escape(text)}</div>'
         except Exception as error:  # an explorer must not die: say what happened and go on
-            sentence.value = f'<div role="alert">{type(error).__name__}: {error}</div>'
+            message = html.escape(f"{type(error).__name__}: {error}")
+            sentence.value = f'<div role="alert">{message}</div>'
 
     for widget in inputs.values():
         widget.observe(redraw, "value")
@@ -53,10 +55,10 @@ def control(label, spec):
 
 
 def png(figure):
-    """PNG bytes of a figure, which is closed."""
+    """PNG bytes of a figure, which is closed; lightly compressed, because that is faster and nothing is stored."""
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    figure.savefig(buffer, format="png", dpi=figure.dpi, pil_kwargs={"compress_level": 1})
     plt.close(figure)
     return buffer.getvalue()

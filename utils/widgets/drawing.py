@@ -4,6 +4,7 @@ import anywidget
 import numpy as np
 import traitlets
 
+INK = 30  # a pixel above this grey value counts as drawn on
 SIDE = 28  # pixels of the image that the model gets; the pad shows each as a square of SCALE × SCALE
 
 _JAVASCRIPT = """
@@ -54,6 +55,7 @@ function render({ model, el }) {
     const next = place(e); stroke(...last, ...next); last = next;
   });
   canvas.addEventListener("pointerup", () => { last = null; send(); });
+  canvas.addEventListener("pointercancel", () => { last = null; send(); });
   canvas.addEventListener("keydown", (e) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
     if (step) {
@@ -92,7 +94,7 @@ class DigitPad(anywidget.AnyWidget):
     """
 
     _esm, _css = _JAVASCRIPT, _STYLE
-    pixels = traitlets.Bytes(b"").tag(sync=True)
+    pixels = traitlets.Bytes(b"").tag(sync=True, from_json=lambda buffer, pad: bytes(buffer))  # a memoryview arrives
     answer = traitlets.Unicode("Draw a digit.").tag(sync=True)
 
     def __init__(self, classify, **kwargs):
@@ -102,7 +104,10 @@ class DigitPad(anywidget.AnyWidget):
 
     def _drawn(self, change):
         image = np.frombuffer(bytes(self.pixels), np.uint8).reshape(SIDE, SIDE)
-        self.answer = describe(self.classify(centred(image))) if image.any() else "Draw a digit."
+        try:
+            self.answer = describe(self.classify(centred(image))) if (image > INK).any() else "Draw a digit."
+        except Exception as error:  # the pad stays usable: say what happened
+            self.answer = f"The classifier failed: {type(error).__name__}: {error}"
 
 
 def centred(image):
@@ -113,7 +118,7 @@ def centred(image):
     from PIL import Image
     from scipy import ndimage
 
-    ink = np.argwhere(image > 30)
+    ink = np.argwhere(image > INK)
     if not len(ink):
         raise ValueError("the image has no ink: draw something first")
     (top, left), (bottom, right) = ink.min(0), ink.max(0) + 1
@@ -121,7 +126,7 @@ def centred(image):
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
     small = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR), np.float32) / 255
     middle = np.array(ndimage.center_of_mass(small))
-    corner = np.clip(np.round(SIDE / 2 - 0.5 - middle), 0, SIDE - np.array(small.shape)).astype(int)
+    corner = np.clip(np.round(SIDE / 2 - middle), 0, SIDE - np.array(small.shape)).astype(int)
     canvas = np.zeros((SIDE, SIDE), np.float32)
     canvas[corner[0] : corner[0] + small.shape[0], corner[1] : corner[1] + small.shape[1]] = small
     return canvas

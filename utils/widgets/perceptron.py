@@ -11,19 +11,19 @@ def draw_boundary(x, y, w1=1.0, w2=1.0, b=0.0, names=("$x_1$", "$x_2$"), classes
 
     x: (N, 2) features; y: (N,) classes 0 and 1; the neuron answers 1 on the side that the arrow points to.
     """
-    ax = ax or plt.subplots(figsize=(5.4, 3.9))[1]
+    ax = ax or plt.subplots(figsize=(6.2, 3.3))[1]
     weights, y = np.array([w1, w2], float), np.asarray(y)
     answers = (x @ weights + b > 0).astype(int)
     mistakes = int((answers != y).sum())
     plot.decision_regions(lambda grid: (grid @ weights + b > 0).astype(int), x, y, ax, 150, classes)
-    ax.set_aspect("equal", adjustable="datalim")  # so that w stands at a right angle on the line
+    ax.set_aspect("equal")  # w stands at a right angle on the line
     _line_and_arrow(ax, weights, b)
     wrong = x[answers != y]
     ax.scatter(*wrong.T, s=150, facecolors="none", edgecolors="black", linewidths=1.4)
     ax.set(xlabel=names[0], ylabel=names[1], title=f"{mistakes} of {len(y)} on the wrong side")
     ax.legend(fontsize=9, loc="lower right", frameon=True)
-    sentence = f"With w = ({w1:.2f}, {w2:.2f}) and b = {b:.2f} the line leaves {mistakes} of {len(y)} points on the wrong side."
-    return ax.figure, sentence
+    line = f"With w = ({w1:.2f}, {w2:.2f}) and b = {b:.2f} the line"
+    return ax.figure, f"{line} leaves {mistakes} of {len(y)} points on the wrong side."
 
 
 def _line_and_arrow(ax, w, b):
@@ -52,7 +52,7 @@ def draw_update(x, y, path, update=0, names=("$x_1$", "$x_2$"), classes=("class 
     ax = figure.axes[0] if ax is None else ax
     if example is not None:
         ax.scatter(*x[example], s=260, marker="*", color=plot.YELLOW, edgecolors="black", zorder=5)
-    ax.set_title(f"after update {update}: {ax.get_title()}")
+    ax.set_title(f"after update {update}: {ax.get_title(loc='left')}")
     cause = f" The star is the flower that caused update {update}." if example is not None else ""
     return figure, f"After update {update}: {sentence}{cause}"
 
