@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(addprefix -c ,$(CONSTRAINTS))
 NB_OR_ALL = $(if $(NB),"$(NB)")
 need_nb = @test -n "$(NB)" || { echo "Say which notebook: make $@ NB=phase1_foundations/01_perceptron.ipynb"; exit 1; }
-LAB := $(BIN)/jupyter lab --LabApp.app_settings_dir=docs/jupyterlab --LabApp.default_url=/lab/tree/START.md
+LAB := $(BIN)/python -m jupyterlab --LabApp.app_settings_dir=docs/jupyterlab --LabApp.default_url=/lab/tree/START.md
 # Without a display (a server, ssh) Jupyter prints the address instead of opening a browser.
 NO_DISPLAY := $(shell if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ -n "$$SSH_CONNECTION" ]; \
                       then echo --no-browser; fi)
@@ -32,14 +32,14 @@ test: .venv/.stamp-dev ## run the whole suite, or one notebook and what belongs 
 	@$(BIN)/python tools/run_tests.py $(addprefix --nb ,$(NB_OR_ALL)) $(ARGS)
 
 lint: .venv/.stamp-dev ## check code, notebooks and generated tables
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python tools/execute.py --check $(NB_OR_ALL)
 	@$(BIN)/python tools/index.py --check
 
 format: .venv/.stamp-dev ## tidy code and notebooks
-	@$(BIN)/ruff check --fix .
-	@$(BIN)/ruff format .
+	@$(BIN)/python -m ruff check --fix .
+	@$(BIN)/python -m ruff format .
 	@$(BIN)/python tools/execute.py --normalise $(NB_OR_ALL)
 
 new: .venv/.stamp-dev ## start a lesson from the template: make new PHASE=2 NAME=gradient_descent
@@ -47,8 +47,8 @@ new: .venv/.stamp-dev ## start a lesson from the template: make new PHASE=2 NAME
 
 execute: .venv/.stamp-dev ## run one notebook and store its outputs: make execute NB=...
 	$(need_nb)
-	@$(BIN)/ruff check --fix "$(NB)"
-	@$(BIN)/ruff format "$(NB)"
+	@$(BIN)/python -m ruff check --fix "$(NB)"
+	@$(BIN)/python -m ruff format "$(NB)"
 	@$(BIN)/python tools/execute.py --write "$(NB)"
 
 index: .venv/.stamp ## rewrite tables, badges and Colab cells from docs/course.toml and pyproject.toml

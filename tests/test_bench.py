@@ -1,4 +1,4 @@
-"""`make bench` measures what it says: same data, same architecture, every loop trains, bounds decide the exit status."""
+"""`make bench` measures what it says: same data and architecture, every loop trains, bounds decide the exit status."""
 
 import bench
 import numpy as np
@@ -102,3 +102,10 @@ def test_exit_status_and_table(monkeypatch, capsys, fit, status):
 
 def test_bounds_are_those_the_course_promises():
     assert bench.BOUNDS == {"MLP": 1.10, "CNN": 1.03}
+
+
+def test_all_loops_of_the_cnn_get_images_of_one_memory_layout(real):
+    loops = bench.Loops("CNN", *real)
+    shuffled, _ = next(iter(loops.batches))
+    loaded, _ = next(iter(loops.loader))
+    assert loops.cut[0][0].stride() == shuffled.stride() == loaded.stride() == (784, 784, 28, 1)

@@ -198,7 +198,7 @@ def test_seed_reaches_python_and_numpy_too():
     draws = []
     for _ in range(2):
         runtime.seed(11)
-        draws.append((random.random(), np.random.rand(), torch.rand(1).item(), float(keras.random.uniform(()))))
+        draws.append((random.random(), np.random.rand(), torch.rand(1).item(), float(keras.random.uniform(()))))  # noqa: NPY002
     assert draws[0] == draws[1] and len(set(draws[0])) == 4
 
 

@@ -2,11 +2,13 @@
 
 import copy
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 
+import check_size
 import course
 import course_rules
 import execute
@@ -14,6 +16,7 @@ import index
 import nbformat
 import new_lesson
 import pytest
+import yaml
 
 ROOT = course.ROOT
 PROMISE = "Say in one sentence what the reader will own after this lesson: an idea, not a list of topics.\n\n"
@@ -491,6 +494,77 @@ def test_the_colab_cell_is_short_and_installs_no_framework():
     cell = index.colab_cell("phase1_foundations/01_perceptron.ipynb")
     assert len(cell.splitlines()) <= 20
     assert not re.search(r"install.*(torch|tensorflow|numpy|keras)", cell) and '"--no-deps"' in cell
+
+
+# --- workflows, hooks, environment ----------------------------------------------------------------
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def targets():
+    """The targets of the Makefile."""
+    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_parse_and_call_what_exists(path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow[True], "`on:` says when it runs (YAML reads the word as true)"
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert steps and all(("run" in step) != ("uses" in step) for step in steps)
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
+    commands = "\n".join(step["run"] for step in steps if "run" in step)
+    assert set(re.findall(r"\bmake ([a-z-]+)", commands)) <= targets()
+    for script in re.findall(r"python (tools/\w+\.py)", commands):
+        assert (ROOT / script).exists()
+
+
+def test_every_shard_of_ci_is_known():
+    import run_tests
+
+    suite = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]["suite"]
+    shards = suite["strategy"]["matrix"]["shard"]
+    assert set(shards) == set(run_tests.SHARDS) - {"notebooks"}
+    parts = [run_tests.arguments(shard=shard) or [] for shard in shards]
+    paths = [argument for part in parts for argument in part if argument.endswith(".ipynb") or argument == "tests"]
+    assert sorted(paths) == sorted(a for a in run_tests.arguments() if a.endswith(".ipynb") or a == "tests")
+
+
+def test_the_address_workflow_replaces_only_the_placeholder(tmp_path):
+    steps = yaml.safe_load((ROOT / ".github/workflows/address.yml").read_text(encoding="utf-8"))["jobs"]["address"][
+        "steps"
+    ]
+    script = next(step["run"] for step in steps if step.get("id") == "replace")
+    env = os.environ | {"ADDRESS": "https://github.com/someone/fork", "GITHUB_OUTPUT": str(tmp_path / "out")}
+    for url, changed in (
+        ("https://github.com/your_account/course", True),
+        ("https://github.com/real/my_course", False),
+    ):
+        (tmp_path / "out").write_text("")
+        (tmp_path / "pyproject.toml").write_text(f'[project.urls]\nRepository = "{url}"\n')
+        subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=env, check=True)
+        assert ("someone/fork" in (tmp_path / "pyproject.toml").read_text()) is changed
+        assert ("changed=yes" in (tmp_path / "out").read_text()) is changed
+
+
+def test_local_hooks_call_what_exists():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [repo["repo"] for repo in hooks] == ["local"]
+    for hook in hooks[0]["hooks"]:
+        assert hook["language"] == "system"
+        assert all((ROOT / script).exists() for script in re.findall(r"tools/\w+\.py", hook["entry"]))
+
+
+def test_conda_takes_the_one_list():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert environment["dependencies"][-1] == {"pip": ["-r requirements.txt", "-e ."]}
+
+
+def test_check_size(tmp_path, capsys):
+    small, large = tmp_path / "a.py", tmp_path / "b.py"
+    small.write_bytes(b"x" * 1000)
+    large.write_bytes(b"x" * 300_000)
+    assert check_size.main([small]) == 0 and check_size.main([small, large]) == 1
+    assert "b.py: 300 kB, at most 200" in capsys.readouterr().out
 
 
 # --- make -----------------------------------------------------------------------------------------

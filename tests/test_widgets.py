@@ -214,7 +214,7 @@ def test_centred_has_ink_of_20_by_20_around_the_centre_of_mass(size, place):
         ink = np.argwhere(result > 0)
         assert 19 <= (ink.max(0) - ink.min(0) + 1).max() <= 20
         assert np.abs(np.array(ndimage.center_of_mass(result)) - 14).max() <= 0.5 + 1e-6  # pixel 14, as in MNIST
-        assert result.dtype == np.float32 and 0 <= result.min() and result.max() <= 1
+        assert result.dtype == np.float32 and result.min() >= 0 and result.max() <= 1
 
 
 def test_mnist_itself_is_centred_like_that():

@@ -35,7 +35,9 @@ class Loops:
 
         self.kind, self.y = kind, y
         self.x = x.reshape(len(x), -1) if kind == "MLP" else x
-        x_torch = torch.as_tensor(self.x) if kind == "MLP" else torch.as_tensor(x).permute(0, 3, 1, 2).contiguous()
+        x_torch = torch.as_tensor(self.x)
+        if kind == "CNN":  # a copy with ordinary strides: with one channel, .contiguous() would keep channels last
+            x_torch = x_torch.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
         self.tensors = x_torch, torch.as_tensor(y)
         build = {"MLP": lambda: torch_models.mlp(784, 128, 10), "CNN": lambda: torch_models.small_cnn(1, 10)}[kind]
         self.models = {name: build() for name in ("bare", "fit", "loader", "lightning")}
@@ -105,6 +107,8 @@ def _lightning_module(model, loss_fn):
     import lightning
     import torch
 
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # importing it has set INFO
+
     class Module(lightning.LightningModule):
         def __init__(self):
             super().__init__()
@@ -140,7 +144,6 @@ def main(arguments=None):
     parser.add_argument("--images", type=int, default=10_000)
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     from utils import runtime
 
     runtime.import_frameworks()

@@ -212,6 +212,8 @@ def dumps(nb):
 def findings(path):
     """What `--check` has to say about a notebook: a list of sentences, empty if all is well."""
     text = Path(path).read_text(encoding="utf-8")
+    path = Path(path).resolve()
+    path = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path
     found = []
     if dumps(normalise(nbformat.reads(text, as_version=4))) != text:
         found.append(f"{path} is not normalised: python tools/execute.py --normalise {path}")

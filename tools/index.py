@@ -106,16 +106,16 @@ def of_phase(rows, phase):
 
 
 def marked(path, content):
-    """The text of a Markdown file with `content` between its markers; ValueError if the markers are missing."""
+    """The text of a Markdown file with `content` between its markers, or None if it has no markers."""
     text = path.read_text(encoding="utf-8")
     if not MARKED.search(text):
-        raise ValueError(f"{path} has no markers: write {START} and {END} where the table belongs")
+        return None
     return MARKED.sub(lambda _: f"{START}\n{content}\n{END}", text)
 
 
 # --- all of it ------------------------------------------------------------------------------------
 def generated():
-    """{path: text} of every file that this tool keeps up to date."""
+    """{path: text} of every file that this tool keeps up to date; None for a file without markers."""
     rows = lessons()
     content = {"README.md": readme_tables(rows), "START.md": start_links(rows)}
     for phase, folder in PHASES.items():
@@ -132,19 +132,18 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description="Rewrite tables, badges and Colab cells.")
     parser.add_argument("--check", action="store_true", help="change nothing, fail if anything is old")
     args = parser.parse_args(argv)
-    try:
-        texts = generated()
-    except ValueError as error:
-        print(error)
-        return 1
-    old = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    texts = generated()
+    unmarked = [path.relative_to(ROOT) for path, text in texts.items() if text is None]
+    old = [path for path, text in texts.items() if text not in (None, path.read_text(encoding="utf-8"))]
+    for path in unmarked:
+        print(f"{path} has no markers: write {START} and {END} where the table belongs")
     for path in old:
         print(f"{path.relative_to(ROOT)} is old: run `make index`" if args.check else f"wrote {path.relative_to(ROOT)}")
         if not args.check:
             path.write_text(texts[path], encoding="utf-8", newline="\n")
     if is_placeholder(repository()[0]):
         print("The course has no public address yet: badges and Colab cells hold a placeholder (see pyproject.toml).")
-    return bool(old and args.check)
+    return bool(unmarked or (old and args.check))
 
 
 if __name__ == "__main__":

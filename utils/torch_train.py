@@ -225,8 +225,8 @@ class Totals:
         step = int((~torch.isfinite(losses)).nonzero()[0]) + 1
         return (
             f"the loss became {losses[step - 1].item()} in epoch {self.run.epoch + 1}, step {step}. Usual causes: "
-            "the learning rate is too high (try a tenth), the inputs are not scaled or hold NaN, a logarithm "
-            "or a division meets 0, gradients explode (try clip_norm=1.0), or float16 overflows (try precision='float32')."
+            "the learning rate is too high (try a tenth), the inputs are not scaled or hold NaN, a logarithm or a "
+            "division meets 0, gradients explode (try clip_norm=1.0), or float16 overflows (try precision='float32')."
         )
 
 
