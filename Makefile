@@ -8,7 +8,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(addprefix -c ,$(CONSTRAINTS))
 NB_OR_ALL = $(if $(NB),"$(NB)")
 need_nb = @test -n "$(NB)" || { echo "Say which notebook: make $@ NB=phase1_foundations/01_perceptron.ipynb"; exit 1; }
-LAB := $(BIN)/python -m jupyterlab --LabApp.app_settings_dir=docs/jupyterlab --LabApp.default_url=/lab/tree/START.md
+# docs/jupyterlab/overrides.json: Markdown opens as a page, no pop-up about news.
+LAB := $(BIN)/python -m jupyterlab "--LabApp.app_settings_dir=$(CURDIR)/docs/jupyterlab" \
+       --LabApp.default_url=/lab/tree/START.md
 # Without a display (a server, ssh) Jupyter prints the address instead of opening a browser.
 NO_DISPLAY := $(shell if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ -n "$$SSH_CONNECTION" ]; \
                       then echo --no-browser; fi)

@@ -211,7 +211,16 @@ def first_cells(book):
         found.append("the second code cell must be tagged setup")
     if sum(bool(line.strip()) for line in sources[1].source.splitlines()) > 6:
         found.append("the setup cell has more than 6 lines")
-    return found
+    return found + _start_order(tree(sources[1].source))
+
+
+def _start_order(node):
+    """runtime.start comes before Keras: TensorFlow before PyTorch's Triton can end the process."""
+    started = [n for n, part in enumerate(node.body) if "runtime.start" in calls(part)]
+    if not started:
+        return ["the setup cell does not call runtime.start"]
+    early = set().union(*(names(part) for part in node.body[: started[0]])) & KERAS
+    return [f"{', '.join(sorted(early))} is imported before runtime.start: move it below"] if early else []
 
 
 def known_tags(book):

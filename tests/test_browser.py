@@ -23,6 +23,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SETTINGS = ROOT / "docs/jupyterlab"  # as `make lab`: Markdown opens as a page, no pop-up about news
 CELLS = ".jp-Notebook .jp-CodeCell"
+KERNEL = '.jp-KernelName:has-text("Python 3")'
 IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
 RUN_ALL = '[data-command="notebook:restart-run-all"]'
 ERRORS = '.jp-OutputArea [data-mime-type="application/vnd.jupyter.error"], .jp-OutputArea [data-mime-type*="stderr"]'
@@ -120,15 +121,21 @@ def open_and_run_all(page, address, token, path):
     """Open a notebook in the single-document view, restart its kernel and run all cells."""
     page.goto(f"{address}/doc/tree/{path}?reset&token={token}")
     page.wait_for_selector(CELLS)
+    page.wait_for_selector(KERNEL)  # before that, the button would ask which kernel to take
     page.wait_for_selector(IDLE, state="attached")
-    page.locator(RUN_ALL).first.click()
-    page.locator(".jp-Dialog .jp-mod-accept").click()
+    run_all(page)
     end = time.monotonic() + 120
     while not re.match(r"\[\d+\]", page.evaluate(LAST_NUMBER)):
         if time.monotonic() > end:
             scroll_through(page)
             raise AssertionError(f"not all cells ran; errors: {page.locator(ERRORS).all_inner_texts()}")
         page.wait_for_timeout(500)
+
+
+def run_all(page):
+    """Press "Restart the kernel and run all cells" and confirm."""
+    page.locator(RUN_ALL).first.click()
+    page.locator(".jp-Dialog .jp-mod-accept", has_text="Restart").click()
 
 
 def scroll_through(page):

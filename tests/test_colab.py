@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import course
@@ -69,7 +68,8 @@ def colab_python(tmp_path_factory):
         text=True,
         check=True,
     )
-    Path(paths.stdout.strip(), "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    libraries = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    Path(paths.stdout.strip(), "libraries.pth").write_text("\n".join(libraries) + "\n")
     done = subprocess.run([python, "-c", "import utils"], capture_output=True, text=True, cwd=venv)
     assert "No module named 'utils'" in done.stderr, "the simulated Colab must not have the course"
     return python

@@ -139,6 +139,8 @@ BREAKS = {
         retag("@title"),
         retag("runtime.start(0)"),
         change("from torch import nn", "from torch import nn\nimport os\nimport re"),
+        change("import data, parity", "import data, keras_train, parity"),
+        change("device = runtime.start(0)", "device = 'cpu'"),
     ],
     "known_tags": [
         retag("naive =", "raises-exception"),
@@ -424,6 +426,15 @@ def test_write_is_repeatable_and_check_sees_a_change(tmp_path, capsys):
     execute.save(nb, path)
     assert execute.main(["--check", str(path)]) == 1
     assert "outputs of an older source" in capsys.readouterr().err
+
+
+def test_write_runs_an_explorer(tmp_path):
+    path = tmp_path / "a.ipynb"
+    draw = "import ipywidgets as w\ns = w.IntSlider()\n"
+    tiny(path, draw + "w.VBox([s, w.interactive_output(lambda x: print(x), {'x': s})])", "s.value = 3")
+    assert execute.main(["--write", str(path)]) == 0
+    nb = course.read(path)
+    assert nb.cells[1].outputs[0].data == {"text/plain": execute.WIDGET_TEXT} and "widgets" not in nb.metadata
 
 
 # --- new and index --------------------------------------------------------------------------------

@@ -193,7 +193,8 @@ def write(path):
     """Run a notebook in a fresh kernel and store normalised outputs and the hash of its sources."""
     nb = read(path)
     with tempfile.TemporaryDirectory() as folder:
-        quiet = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "COURSE_PROGRESS": f"{folder}/progress.json"}
+        quiet = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
+        quiet["COURSE_PROGRESS"] = f"{folder}/progress.json"
         run(nb, path, env=os.environ | quiet)
     nb.metadata["course"] = {"source_sha": source_hash(nb)}
     save(nb, path)

@@ -172,7 +172,9 @@ class Progress(keras.callbacks.Callback):
         from tqdm.auto import tqdm
 
         steps = self.params.get("steps") or 1
-        self.bar = tqdm(total=self.params["epochs"] * steps, leave=False, file=sys.stderr, unit="step")
+        self.bar = tqdm(
+            total=self.params["epochs"] * steps, leave=False, file=sys.stderr, unit="step", disable=runtime.quiet()
+        )
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update()

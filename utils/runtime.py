@@ -169,6 +169,11 @@ def scale(sample, full):
     return full if name == "full" else sample
 
 
+def quiet():
+    """Whether progress bars are off: the environment variable TQDM_DISABLE is set, as when notebooks are executed."""
+    return os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+
+
 def keras_backend():
     """Name of Keras' backend: "tensorflow", "jax" or "torch"."""
     import keras

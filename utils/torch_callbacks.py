@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from utils import checkpoint, torch_distributed
+from utils import checkpoint, runtime, torch_distributed
 from utils.history import History, better_is
 
 
@@ -260,7 +260,14 @@ class Progress(Callback):
 
         steps = len(run.train) if hasattr(run.train, "__len__") else 1
         self.per_step = hasattr(run.train, "__len__")
-        self.bar = tqdm(total=run.epochs * steps, initial=run.epoch * steps, leave=False, file=sys.stderr, unit="step")
+        self.bar = tqdm(
+            total=run.epochs * steps,
+            initial=run.epoch * steps,
+            leave=False,
+            file=sys.stderr,
+            unit="step",
+            disable=runtime.quiet(),
+        )
 
     def on_step_end(self, run):
         if self.per_step:

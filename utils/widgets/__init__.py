@@ -19,7 +19,7 @@ def explore(draw, *data, **controls):
     Raises ValueError for a control that is none of these.
     """
     inputs = {name: control(name.replace("_", " "), spec) for name, spec in controls.items()}
-    picture, sentence = w.Image(format="png"), w.HTML()
+    picture, sentence = w.Image(format="png", layout=w.Layout(align_self="flex-start", max_width="100%")), w.HTML()
 
     def redraw(change=None):
         values = {name: widget.value for name, widget in inputs.items()}

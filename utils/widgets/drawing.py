@@ -136,3 +136,18 @@ def describe(probs):
     """Three most likely digits with bars, as text. probs: (10,)."""
     best = np.argsort(probs)[::-1][:3]
     return "\n".join(f"{k}  {probs[k]:6.1%}  {'█' * round(20 * float(probs[k]))}" for k in best)
+
+
+def draw_answer(image, probs):
+    """What the model sees and what it answers -> (Figure, sentence). image: (28, 28) in 0..1; probs: (10,)."""
+    import matplotlib.pyplot as plt
+
+    from utils import plot
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.6), width_ratios=(1, 2))
+    left.imshow(image, cmap="gray_r")
+    left.set(title="what the model sees", xticks=(), yticks=())
+    best = int(np.argmax(probs))
+    right.bar(range(10), probs, color=[plot.ORANGE if k == best else plot.BLUE for k in range(10)])
+    right.set(title=f"its answer: {best}", xlabel="digit", ylabel="probability", xticks=range(10), ylim=(0, 1))
+    return fig, f"A drawn digit and ten bars: the model answers {best} with probability {probs[best]:.2f}."

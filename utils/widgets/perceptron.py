@@ -52,7 +52,7 @@ def draw_update(x, y, path, update=0, names=("$x_1$", "$x_2$"), classes=("class 
     ax = figure.axes[0] if ax is None else ax
     if example is not None:
         ax.scatter(*x[example], s=260, marker="*", color=plot.YELLOW, edgecolors="black", zorder=5)
-    ax.set_title(f"after update {update}: {ax.get_title(loc='left')}")
+    ax.set_title(f"update {update}: {ax.get_title(loc='left').split(' on ')[0]} wrong")
     cause = f" The star is the flower that caused update {update}." if example is not None else ""
     return figure, f"After update {update}: {sentence}{cause}"
 
