@@ -11,7 +11,7 @@ import sys
 from course import ROOT, notebooks
 
 CELL_SECONDS = 300  # wall clock of one cell; the budget of a notebook is in CPU seconds, see tests/nbval_plugin.py
-QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TF_CPP_MIN_LOG_LEVEL": "3"}
+QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
 OPTIONS = [
     "--nbval-lax",  # compares only the cells tagged nbval-check-output
     "--nbval-current-env",  # this Python, whatever kernel a notebook names
