@@ -41,7 +41,7 @@ def inputs(x):
 
 def _tensor(model, values, ids):
     first = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
-    tensor = torch.as_tensor(values)
+    tensor = torch.tensor(np.asarray(values))
     if tensor.is_floating_point() or not ids:
         tensor = tensor.to(first.dtype)
     return (tensor if tensor.is_floating_point() else tensor.long()).to(first.device)
@@ -249,7 +249,7 @@ def torch_loss(model, x, y, loss, channels_first=None):
     y = np.asarray(y)
     if isinstance(out, torch.Tensor) and out.ndim > 2 and y.ndim == out.ndim and tuple(out.shape) != y.shape:
         y = to_torch_layout(y)
-    target = torch.as_tensor(y).to(next(model.parameters()).device)
+    target = torch.tensor(np.asarray(y)).to(next(model.parameters()).device)
     value = loss(out, target.float() if target.is_floating_point() else target.long()).mean()
     value.backward()
     return float(value.detach().cpu())
