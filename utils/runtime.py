@@ -33,6 +33,7 @@ def import_frameworks():
     """Import PyTorch and Keras without the C++ log lines that TensorFlow prints at start-up."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # memory on demand on Keras' JAX backend
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep: two notebooks share the cores in peace
     with _quiet_stderr():
         import torch  # noqa: F401  PyTorch first: the reverse order has deadlocked in the past
 

@@ -22,7 +22,13 @@ function render({ model, el }) {
   const answer = document.createElement("div");
   answer.className = "digit-pad-answer";
   answer.setAttribute("role", "status");
-  el.append(canvas, clear, answer);
+  const pen = document.createElement("div");  // where the keyboard's pen is; filled while it is down
+  pen.className = "digit-pad-pen";
+  pen.hidden = true;
+  const frame = document.createElement("div");
+  frame.className = "digit-pad-frame";
+  frame.append(canvas, pen);
+  el.append(frame, clear, answer);
   const ink = canvas.getContext("2d", { willReadFrequently: true });
   let x = 14, y = 14, pressed = false;
   const small = document.createElement("canvas");
@@ -46,10 +52,16 @@ function render({ model, el }) {
     const scale = canvas.width / box.width;
     return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   }
+  function showPen() {
+    pen.style.left = x * SCALE + "px"; pen.style.top = y * SCALE + "px";
+    pen.classList.toggle("down", pressed); pen.hidden = false;
+  }
   let last = null;
   canvas.addEventListener("pointerdown", (e) => {
-    canvas.setPointerCapture(e.pointerId); last = place(e); stroke(...last, ...last);
+    canvas.setPointerCapture(e.pointerId); last = place(e); stroke(...last, ...last); pen.hidden = true;
   });
+  canvas.addEventListener("focus", () => { if (!last) showPen(); });
+  canvas.addEventListener("blur", () => { pen.hidden = true; });
   canvas.addEventListener("pointermove", (e) => {
     if (!last) return;
     const next = place(e); stroke(...last, ...next); last = next;
@@ -68,7 +80,7 @@ function render({ model, el }) {
     }
     else if (e.key === "Delete" || e.key === "Backspace") { wipe(); pressed = false; }
     else return;
-    e.preventDefault(); e.stopPropagation(); send();
+    e.preventDefault(); e.stopPropagation(); showPen(); send();
   });
   clear.addEventListener("click", () => { wipe(); send(); });
   const show = () => { answer.textContent = model.get("answer"); };
@@ -81,6 +93,11 @@ export default { render };
 _STYLE = """
 .digit-pad { border: 2px solid #888; border-radius: 6px; touch-action: none; cursor: crosshair; display: block; }
 .digit-pad:focus { outline: 3px solid #0072B2; }
+.digit-pad-frame { position: relative; width: fit-content; margin: 4px; }
+.digit-pad-pen { position: absolute; box-sizing: border-box; width: 14px; height: 14px; border: 3px solid #E69F00;
+  border-radius: 50%; pointer-events: none; }
+.digit-pad-pen.down { background: #E69F00; }
+.digit-pad-pen[hidden] { display: none; }
 .digit-pad-clear { margin: 6px 0; }
 .digit-pad-answer { font-family: monospace; white-space: pre; font-size: 14px; }
 """
@@ -90,7 +107,7 @@ class DigitPad(anywidget.AnyWidget):
     """Canvas whose drawing is classified after every stroke.
 
     classify: function image (28, 28) float32 in 0..1, centred as MNIST's digits are -> probabilities (10,).
-    `answer` is the text under the pad.
+    `answer` is the text under the pad, `image` what the classifier got.
     """
 
     _esm, _css = _JAVASCRIPT, _STYLE
@@ -102,10 +119,16 @@ class DigitPad(anywidget.AnyWidget):
         self.classify = classify
         self.observe(self._drawn, "pixels")
 
+    @property
+    def image(self):
+        """The drawing as the classifier gets it: (28, 28) float32 in 0..1. Raises ValueError if there is no ink."""
+        pixels = self.pixels or bytes(SIDE * SIDE)
+        return centred(np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE))
+
     def _drawn(self, change):
-        image = np.frombuffer(bytes(self.pixels), np.uint8).reshape(SIDE, SIDE)
+        ink = np.frombuffer(self.pixels, np.uint8) > INK
         try:
-            self.answer = describe(self.classify(centred(image))) if (image > INK).any() else "Draw a digit."
+            self.answer = describe(self.classify(self.image)) if ink.any() else "Draw a digit."
         except Exception as error:  # the pad stays usable: say what happened
             self.answer = f"The classifier failed: {type(error).__name__}: {error}"
 

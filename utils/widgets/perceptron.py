@@ -10,12 +10,14 @@ def draw_boundary(x, y, w1=1.0, w2=1.0, b=0.0, names=("$x_1$", "$x_2$"), classes
     """Points, the line w·x + b = 0, the arrow w and the mistakes -> (Figure, sentence).
 
     x: (N, 2) features; y: (N,) classes 0 and 1; the neuron answers 1 on the side that the arrow points to.
+    A small cross marks the origin, which the line runs through when b is 0.
     """
-    ax = ax or plt.subplots(figsize=(6.2, 3.3))[1]
+    ax = ax or plt.subplots(figsize=_size(x))[1]
     weights, y = np.array([w1, w2], float), np.asarray(y)
     answers = (x @ weights + b > 0).astype(int)
     mistakes = int((answers != y).sum())
-    plot.decision_regions(lambda grid: (grid @ weights + b > 0).astype(int), x, y, ax, 150, classes)
+    _two_sides(ax, x, weights, b)
+    plot.points(x, y, ax, classes)
     ax.set_aspect("equal")  # w stands at a right angle on the line
     _line_and_arrow(ax, weights, b)
     wrong = x[answers != y]
@@ -24,6 +26,30 @@ def draw_boundary(x, y, w1=1.0, w2=1.0, b=0.0, names=("$x_1$", "$x_2$"), classes
     ax.legend(fontsize=9, loc="lower right", frameon=True)
     line = f"With w = ({w1:.2f}, {w2:.2f}) and b = {b:.2f} the line"
     return ax.figure, f"{line} leaves {mistakes} of {len(y)} points on the wrong side."
+
+
+def _view(x):
+    """Lower left and upper right corner of a view that holds all points and the origin."""
+    low, high = np.minimum(x.min(0), 0), np.maximum(x.max(0), 0)
+    pad = 0.08 * (high - low)
+    return low - pad, high + pad
+
+
+def _size(x):
+    """Figure size in inches for which equal axes leave little empty."""
+    low, high = _view(x)
+    width, height = high - low
+    return 6.2, float(np.clip(5.4 * height / width + 0.9, 2.4, 4.4))
+
+
+def _two_sides(ax, x, w, b):
+    """Colour both sides of the line."""
+    (x0, y0), (x1, y1) = _view(x)
+    corners = np.array([[[x0, y0], [x1, y0]], [[x0, y1], [x1, y1]]])  # (2, 2, 2); z is linear, so four are enough
+    sides = {"levels": (-1e9, 1e-9, 1e9), "colors": (plot.SOFT(0), plot.SOFT(1))}
+    ax.contourf(corners[..., 0], corners[..., 1], corners @ w + b, **sides)
+    ax.scatter(0, 0, s=60, marker="+", color="black", linewidths=1)
+    ax.set(xlim=(x0, x1), ylim=(y0, y1))
 
 
 def _line_and_arrow(ax, w, b):
@@ -38,8 +64,10 @@ def _line_and_arrow(ax, w, b):
     ax.plot(*np.stack([foot - reach * along, foot + reach * along]).T, color="black", linestyle="-", linewidth=1.8)
     unit = w / np.linalg.norm(w)
     tip = foot + 0.2 * (y1 - y0) * unit
-    ax.annotate("", tip, foot, arrowprops={"arrowstyle": "-|>", "lw": 2, "fc": "black", "shrinkA": 0, "shrinkB": 0})
-    ax.text(*(tip + 0.06 * (y1 - y0) * unit), "w", ha="center", va="center", fontsize=12, weight="bold")
+    arrow = {"arrowstyle": "-|>", "lw": 2, "fc": "black", "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", tip, foot, arrowprops=arrow, annotation_clip=True)  # no arrow where the line is out of view
+    name = {"ha": "center", "va": "center", "fontsize": 12, "weight": "bold", "clip_on": True}
+    ax.text(*(tip + 0.06 * (y1 - y0) * unit), "w", **name)
 
 
 def draw_update(x, y, path, update=0, names=("$x_1$", "$x_2$"), classes=("class 0", "class 1"), ax=None):
