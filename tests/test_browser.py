@@ -1,6 +1,7 @@
-"""A learner's first minutes, in a real JupyterLab in a real browser: open lesson 1.1, run all, move a slider."""
+"""A learner's first minutes, in a real JupyterLab in a real browser: open lesson 1.1, run all, move a slider, draw."""
 
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -46,6 +47,19 @@ def draw(slope):
 slider = ipywidgets.FloatSlider(1.0, min=-5, max=5, continuous_update=False)
 ipywidgets.VBox([slider, ipywidgets.interactive_output(draw, {"slope": slider})])"""
 
+PAD = """\
+from utils.widgets import drawing
+
+
+def by_shape(image):
+    ink = image > 0.5
+    tall = ink.any(1).sum() > 2 * ink.any(0).sum()
+    return [0.9 * (k == (1 if tall else 7)) + 0.01 for k in range(10)]
+
+
+pad = drawing.DigitPad(by_shape)
+pad"""
+
 pytestmark = pytest.mark.browser
 
 
@@ -66,7 +80,10 @@ def lab(tmp_path):
 @contextlib.contextmanager
 def server(folder, private):
     """JupyterLab on `folder`, with settings, workspaces and progress in the folder `private`."""
-    private.mkdir()
+    (private / "app").mkdir(parents=True)
+    settings = json.loads((SETTINGS / "overrides.json").read_text(encoding="utf-8"))
+    settings["@jupyterlab/notebook-extension:tracker"] = {"windowingMode": "none"}  # the page holds every cell
+    (private / "app/overrides.json").write_text(json.dumps(settings), encoding="utf-8")
     places = {"CONFIG_DIR": "config", "RUNTIME_DIR": "runtime"}
     env = os.environ | {f"JUPYTER_{name}": str(private / place) for name, place in places.items()}
     env |= {f"JUPYTERLAB_{name}_DIR": str(private / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
@@ -75,9 +92,8 @@ def server(folder, private):
     port, token = free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ServerApp.port={port}"]
     command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}"]
-    command += [f"--LabApp.app_settings_dir={SETTINGS}", f"--IdentityProvider.token={token}"] + ["--allow-root"] * (
-        hasattr(os, "getuid") and os.getuid() == 0
-    )
+    command += [f"--LabApp.app_settings_dir={private / 'app'}", f"--IdentityProvider.token={token}"]
+    command += ["--allow-root"] * (hasattr(os, "getuid") and os.getuid() == 0)
     with open(private / "log.txt", "wb") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -124,7 +140,7 @@ def open_and_run_all(page, address, token, path):
     page.wait_for_selector(KERNEL)  # before that, the button would ask which kernel to take
     page.wait_for_selector(IDLE, state="attached")
     run_all(page)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240  # 15 s on an idle laptop
     while not re.match(r"\[\d+\]", page.evaluate(LAST_NUMBER)):
         if time.monotonic() > end:
             scroll_through(page)
@@ -194,6 +210,46 @@ def test_lesson_1_1_in_jupyterlab(page, lab, tmp_path):
     shutil.copytree((ROOT / LESSON).parent, folder / Path(LESSON).parent)  # autosave must not touch the repository
     execute.save(numbers_appear_late(course.read(ROOT / LESSON)), folder / LESSON)
     tour(page, lab, folder, LESSON, ROOT / "artifacts/lesson_1_1.png")
+
+
+def drag(page, box, points):
+    """Press the mouse at the first point, move over the others, release; points as shares of the box."""
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def test_a_digit_is_drawn_with_the_mouse_and_with_the_keyboard(page, lab, tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    execute.save(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PAD)]), folder / "pad.ipynb")
+    open_and_run_all(page, *lab(folder), "pad.ipynb")
+    canvas, answer, pen = (page.locator(f".digit-pad{part}").first for part in ("", "-answer", "-pen"))
+    canvas.scroll_into_view_if_needed()
+
+    def answers(start):
+        page.wait_for_function(
+            "start => document.querySelector('.digit-pad-answer').textContent.startsWith(start)", arg=start
+        )
+
+    answers("Draw a digit.")
+    drag(page, canvas.bounding_box(), [(0.2, 0.3), (0.8, 0.3), (0.5, 0.7)])
+    answers("7")
+    assert pen.is_hidden()
+    page.locator(".digit-pad-clear").click()
+    answers("Draw a digit.")
+    canvas.focus()
+    assert pen.is_visible()
+    for key in ["ArrowUp"] * 8 + ["Space"] + ["ArrowDown"] * 16:
+        page.keyboard.press(key)
+    answers("1")
+    assert "down" in pen.get_attribute("class")
+    page.keyboard.press("Delete")
+    answers("Draw a digit.")
+    assert "down" not in pen.get_attribute("class") and answer.get_attribute("role") == "status"
 
 
 def test_the_start_page_leads_into_lesson_1_1(page, lab, tmp_path):

@@ -4,17 +4,18 @@ import numpy as np
 
 from utils import exercise
 
-X = np.array([[2.0, 1.0], [0.0, 3.0], [1.0, -1.0], [0.5, 0.5]])
+X = np.array([[2.0, 1.0], [0.0, 3.0], [1.0, -1.0], [0.5, 0.5], [0.0, 0.5], [1.2, 1.0]])
 W, B = np.array([1.0, -1.0]), 0.5
 VOTES = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], np.float32)  # (8, 3): all votes of three
 MAJORITY = (VOTES.sum(1) >= 2).astype(int)
 
 
 class Neuron(exercise.Exercise):
-    """Write `neuron(x, w, b)`: answers 0 or 1 of a neuron for a whole batch, x (N, D), w (D,), b a number -> (N,)."""
+    """Write `neuron_batch(x, w, b)`: a neuron's answers 0 or 1 for a batch, x (N, D), w (D,), b a number -> (N,)."""
 
     difficulty = 1
     minutes = 5
+    answer_name = "neuron_batch"
     hints = (
         "First the weighted sum of every row: `x @ w` has one number a row. What is still missing in z?",
         "`(x @ w + b > 0)` is an array of True and False; `.astype(int)` turns it into 1 and 0.",
@@ -27,14 +28,18 @@ class Neuron(exercise.Exercise):
             raise exercise.Wrong(
                 "`x * w` multiplies but does not add up: use the dot product `x @ w`, one number a row."
             )
-        got = self.expect_array(got, shape=(4,))
+        got = self.expect_array(got, shape=(6,))
         if np.allclose(got, X @ W + B):
             raise exercise.Wrong("This is z itself: a neuron answers 1 where z > 0 and 0 elsewhere.")
+        if np.array_equal(got, X @ W + B >= 0):
+            raise exercise.Wrong("At z = 0, as in the fifth example, the neuron answers 0: use `>`, not `>=`.")
+        if np.array_equal(got, X @ W - B > 0):
+            raise exercise.Wrong("The bias is added, not subtracted: z = w·x + b.")
         if np.array_equal(got, X @ W > 0):
             raise exercise.Wrong("The bias is missing: the fourth example has w·x = 0, and only b lifts it over 0.")
-        if np.array_equal(got, X @ W + B <= 0):
+        if np.array_equal(got, X @ W + B <= 0) or np.array_equal(got, X @ W + B < 0):
             raise exercise.Wrong("Your classes are swapped: the answer is 1 on the side that w points to, where z > 0.")
-        if np.array_equal(got, np.where(X @ W + B > 0, 1, -1)):
+        if np.array_equal(got, np.where(X @ W + B > 0, 1, -1)) or np.array_equal(got, np.sign(X @ W + B)):
             raise exercise.Wrong("The classes here are 0 and 1, not -1 and 1.")
         self.expect_close(got, (X @ W + B > 0).astype(int), "Compare z = w·x + b with 0, row by row.")
 
@@ -45,6 +50,8 @@ class Neuron(exercise.Exercise):
     mistakes = (
         exercise.Mistake(lambda x, w, b: (x @ w > 0).astype(int), "bias is missing"),
         exercise.Mistake(lambda x, w, b: (x * w + b > 0).astype(int), "does not add up"),
+        exercise.Mistake(lambda x, w, b: (x @ w - b > 0).astype(int), "not subtracted"),
+        exercise.Mistake(lambda x, w, b: (x @ w + b >= 0).astype(int), "not `>=`"),
         exercise.Mistake(lambda x, w, b: x @ w + b, "z itself"),
         exercise.Mistake(lambda x, w, b: (x @ w + b < 0).astype(int), "classes are swapped"),
         exercise.Mistake(lambda x, w, b: np.sign(x @ w + b), "not -1 and 1"),
@@ -52,13 +59,14 @@ class Neuron(exercise.Exercise):
 
 
 class Update(exercise.Exercise):
-    """Write `update(w, b, x, y)`: one step of Rosenblatt's rule for one example -> the pair (w, b) after it.
+    """Write `rosenblatt_update(w, b, x, y)`: one step of Rosenblatt's rule for one example -> the pair (w, b) after it.
 
     x (D,), y is 0 or 1. A right answer changes nothing.
     """
 
     difficulty = 2
     minutes = 10
+    answer_name = "rosenblatt_update"
     hints = (
         "Compute the neuron's answer first. What are the three values that y minus the answer can have?",
         "With `error = y - answer` the new weights are `w + error * x` and the new bias is `b + error`.",
@@ -66,8 +74,17 @@ class Update(exercise.Exercise):
     why = "The error y - ŷ is 0, 1 or -1: it switches the update off, or moves the boundary towards or away from x."
 
     def test(self, update):
-        x = np.array([2.0, -1.0])
-        for y, w, b in ((1, [-1.0, 0.0], 0.5), (0, [1.0, 0.0], 0.5), (1, [1.0, 0.0], 0.5), (0, [-1.0, 0.0], 0.5)):
+        x = np.array([2.0, -1.5])
+        cases = (
+            (1, -1, 0.5),
+            (0, 1, 0.5),
+            (1, 1, 0.5),
+            (0, -1, 0.5),
+            (1, -1, 3.0),
+            (0, 1, -3.0),
+        )  # in the last two b decides
+        for y, w1, b in cases:
+            w = [float(w1), 0.0]
             w = np.array(w)
             new_w, new_b = self._pair(self.call(update, w, b, x, y))
             self._judge_step(new_w, new_b, w, b, x, y)
@@ -80,6 +97,10 @@ class Update(exercise.Exercise):
     def _judge_step(self, new_w, new_b, w, b, x, y):
         error = y - int(w @ x + b > 0)
         step_w, step_b = new_w - w, new_b - b
+        if np.sign(w @ x) != np.sign(w @ x + b) and (step_w.any() or step_b):
+            raise exercise.Wrong("The answer was right, yet the weights moved: did you add b before comparing with 0?")
+        if error and np.allclose(step_w, (y - (w @ x + b)) * x):
+            raise exercise.Wrong("The error is y minus the *answer* 0 or 1, not y minus z.")
         if error == 0 and (step_w.any() or step_b):
             raise exercise.Wrong("The answer was right, yet the weights moved: multiply the step by the error y - ŷ.")
         if error and not step_w.any() and not step_b:
@@ -110,18 +131,24 @@ class Update(exercise.Exercise):
         always = lambda w, b, x, y: (w + (2 * y - 1) * x, b + 2 * y - 1)
         no_bias = lambda w, b, x, y: (w + (y - answer(w, b, x)) * x, b)
         no_input = lambda w, b, x, y: (w + (y - answer(w, b, x)), b + y - answer(w, b, x))
+        sum_in_bias = lambda w, b, x, y: (w + (y - answer(w, b, x)) * x, b + ((y - answer(w, b, x)) * x).sum())
+        no_bias_in_z = lambda w, b, x, y: (w + (y - answer(w, 0, x)) * x, b + y - answer(w, 0, x))
+        z_for_answer = lambda w, b, x, y: (w + (y - (w @ x + b)) * x, b + y - (w @ x + b))
         return (
             exercise.Mistake(wrong_sign, "not ŷ - y"),
             exercise.Mistake(always, "multiply the step by the error"),
             exercise.Mistake(no_bias, "as if its input were 1"),
             exercise.Mistake(no_input, "multiply the error by the input"),
+            exercise.Mistake(sum_in_bias, "as if its input were 1"),
+            exercise.Mistake(no_bias_in_z, "did you add b"),
+            exercise.Mistake(z_for_answer, "not y minus z"),
             exercise.Mistake(lambda w, b, x, y: (w, b), "nothing moved"),
             exercise.Mistake(lambda w, b, x, y: w, "Return the pair"),
         )
 
 
 class Majority(exercise.Exercise):
-    """Build `model`, an `nn.Linear(3, 1)` with weights *set by hand*, that answers a majority vote.
+    """Build `majority_model`, an `nn.Linear(3, 1)` with weights *set by hand*, that answers a majority vote.
 
     Its logit is positive exactly when at least two of the three inputs are 1. No training.
     """
@@ -130,7 +157,7 @@ class Majority(exercise.Exercise):
     minutes = 10
     framework = "torch"
     answer_kind = "value"
-    answer_name = "build_model"
+    answer_name = "build_majority_model"
     hints = (
         "All three votes count alike, so all weights are equal. What must the sum exceed for two votes, not for one?",
         "Inside `with torch.no_grad():` call `model.weight.fill_(1.0)` and `model.bias.fill_(-1.5)`.",
@@ -222,7 +249,7 @@ class LogisticNeuron(exercise.Exercise):
             model = self.call(logistic_neuron, w, b)
             if not isinstance(model, keras.Model):
                 raise exercise.Wrong("Return the Keras model itself.")
-            got = self.expect_array(model(X.astype(np.float32)), shape=(4, 1), name="the model's output")
+            got = self.expect_array(model(X.astype(np.float32)), shape=(6, 1), name="the model's output")
             self._judge_output(got, (X @ w + b)[:, None], (X @ w)[:, None])
 
     def _judge_output(self, got, z, without_bias):
@@ -282,7 +309,7 @@ class Margin(exercise.Exercise):
     why = "The sign folds both classes into one question, and dividing by ‖w‖ turns the unitless z into a distance."
 
     def test(self, margin):
-        x, y, w = X, np.array([1, 0, 1, 0]), np.array([3.0, -4.0])
+        x, y, w = X[:4], np.array([1, 0, 1, 0]), np.array([3.0, -4.0])
         for b in (0.0, 2.0):
             z = x @ w + b
             signed = (2 * y - 1) * z / 5.0

@@ -6,7 +6,7 @@ from utils import exercise
 
 TRUTH = np.array([0, 0, 1, 2, 2, 2])
 ANSWERS = np.array([0, 1, 1, 2, 0, 0])
-COUNTS = np.array([[1, 1, 0], [0, 1, 0], [2, 0, 1]])
+COUNTS = np.array([[1, 1, 0, 0], [0, 1, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]])  # class 3 never occurs
 
 
 class ToInputs(exercise.Exercise):
@@ -21,7 +21,7 @@ class ToInputs(exercise.Exercise):
     why = "Small numbers around one suit the initial weights; the order of the pixels does not matter to an MLP."
 
     def test(self, to_inputs):
-        images = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8)
+        images = np.random.default_rng(0).integers(0, 200, (3, 28, 28, 1), dtype=np.uint8)
         got = self.call(to_inputs, images)
         if getattr(got, "shape", None) == images.shape:
             raise exercise.Wrong(
@@ -30,6 +30,12 @@ class ToInputs(exercise.Exercise):
         got = self.expect_array(got, shape=(3, 784))
         if got.max() > 1:
             raise exercise.Wrong(f"The largest value is {got.max():.0f}: divide by 255 to reach 0..1.")
+        if np.allclose(got, images.reshape(3, 784) / images.max(), atol=1e-6):
+            raise exercise.Wrong(
+                "Divide by 255, not by the largest value of this batch: each batch would get another scale."
+            )
+        if np.allclose(got, images.reshape(3, 784) / 256, atol=1e-6):
+            raise exercise.Wrong("The largest uint8 is 255: divide by 255, not by 256.")
         if got.dtype.kind != "f" or not (got % 1).any():
             raise exercise.Wrong("Only whole numbers are left: `//` or an early integer type cuts the grey levels off.")
         if got.dtype != np.float32:
@@ -46,18 +52,20 @@ class ToInputs(exercise.Exercise):
         exercise.Mistake(lambda images: images.astype("float32") / 255, "one row of 784"),
         exercise.Mistake(lambda images: images.reshape(len(images), -1).astype("float32"), "divide by 255"),
         exercise.Mistake(lambda images: images.reshape(len(images), -1) // 255, "whole numbers"),
+        exercise.Mistake(lambda images: images.reshape(len(images), -1) / images.max(), "largest value of this batch"),
         exercise.Mistake(lambda images: images.reshape(len(images), -1) / 255, "float64"),
     )
 
 
 class ConvolutionSize(exercise.Exercise):
-    """Write `parameters(c_in, c_out, kernel, bias)`: the number of weights in a convolution.
+    """Write `conv_parameters(c_in, c_out, kernel, bias)`: the number of weights in a convolution.
 
     c_in and c_out are the numbers of channels, the kernel is kernel × kernel, bias is True or False.
     """
 
     difficulty = 1
     minutes = 5
+    answer_name = "conv_parameters"
     hints = (
         "One output channel has one kernel *for each input channel*. How many numbers is that?",
         "`c_in * c_out * kernel**2`, plus one bias for each output channel if there is a bias.",
@@ -176,7 +184,7 @@ class Augmenter(exercise.Exercise):
 
         if not isinstance(augmenter, (keras.Model, keras.Layer)):
             raise exercise.Wrong("Pass the keras.Sequential itself.")
-        x = np.zeros((64, 28, 28, 1), np.float32)
+        x = np.zeros((128, 28, 28, 1), np.float32)
         x[:, 6:22, 10, 0] = x[:, 6:8, 10:20, 0] = 1.0  # a shape like Γ: its arm points right, at the top
         quiet = self.expect_array(self.call(augmenter, x, training=False), shape=x.shape)
         if not np.allclose(quiet, x, atol=1e-5):
@@ -185,6 +193,9 @@ class Augmenter(exercise.Exercise):
         if np.allclose(moved, x, atol=1e-3):
             raise exercise.Wrong("Nothing changes while training: add RandomRotation and RandomTranslation.")
         self._judge_moved(moved[..., 0], x[..., 0])
+        centres = [np.argwhere(image[..., 0] > 0.5).mean(0) for image in moved]
+        if np.std(centres, axis=0).min() < 0.2:
+            raise exercise.Wrong("The digits stay where they are: RandomTranslation moves them.")
 
     def _judge_moved(self, moved, x):
         ink = moved.sum((1, 2)) / x.sum((1, 2))
@@ -194,11 +205,12 @@ class Augmenter(exercise.Exercise):
             )
         if ink.max() > 1.6:
             raise exercise.Wrong("Ink appears from nowhere: with fill_mode='constant' the new pixels are 0.")
-        flipped = np.stack([_similar(moved, x[:, ::-1]), _similar(moved, x[:, :, ::-1])]).max(0)
-        if (flipped > _similar(moved, x) + 0.1).mean() > 0.1:
-            raise exercise.Wrong("Some digits are mirrored or upside down: that makes another sign, no flips here.")
-        if (_similar(moved, x) < 0.35).mean() > 0.25:
+        like = _similar(moved, x)
+        if (like < 0.42).mean() > 0.5:
             raise exercise.Wrong("Many digits have turned too far to be recognised: about 10 degrees are enough.")
+        flipped = np.stack([_similar(moved, x[:, ::-1]), _similar(moved, x[:, :, ::-1])]).max(0)
+        if (flipped > like + 0.1).mean() > 0.1:
+            raise exercise.Wrong("Some digits are mirrored or upside down: that makes another sign, no flips here.")
 
     @staticmethod
     def reference():
@@ -217,14 +229,18 @@ class Augmenter(exercise.Exercise):
         import keras
         from keras import layers
 
+        def move():
+            return layers.RandomTranslation(0.05, 0.05, fill_mode="constant")
+
         def stack(*parts):
             return keras.Sequential([keras.Input((28, 28, 1)), *parts])
 
         return (
-            exercise.Mistake(stack(layers.RandomFlip("vertical")), "no flips"),
+            exercise.Mistake(stack(layers.RandomFlip("vertical"), move()), "no flips"),
             exercise.Mistake(stack(layers.RandomTranslation(0.9, 0.9, fill_mode="constant")), "leave the picture"),
-            exercise.Mistake(stack(layers.RandomRotation((0.15, 0.2), fill_mode="constant")), "turned too far"),
+            exercise.Mistake(stack(layers.RandomRotation((0.15, 0.2), fill_mode="constant"), move()), "turned too far"),
             exercise.Mistake(stack(layers.RandomRotation(0.0)), "Nothing changes"),
+            exercise.Mistake(stack(layers.GaussianNoise(0.1)), "stay where they are"),
             exercise.Mistake(stack(layers.Rescaling(2.0)), "outside training"),
         )
 
@@ -248,12 +264,14 @@ class Confusion(exercise.Exercise):
     why = "The diagonal holds the right answers; everything beside it names which digit was taken for which."
 
     def test(self, confusion):
-        got = self.expect_array(self.call(confusion, TRUTH, ANSWERS, 3), shape=(3, 3))
+        got = self.expect_array(self.call(confusion, TRUTH, ANSWERS, 4), shape=(4, 4))
         if np.array_equal(got, COUNTS.T):
             raise exercise.Wrong("Transposed: the rows are the truth, the columns the answer.")
         if np.array_equal(got, (COUNTS > 0).astype(int)):
             raise exercise.Wrong("Repeated pairs count once only: `counts[i, j] += 1` with arrays does not add up.")
-        if np.allclose(got, COUNTS / COUNTS.sum()) or np.allclose(got, COUNTS / COUNTS.sum(1, keepdims=True)):
+        if np.allclose(got, COUNTS / COUNTS.sum()) or np.allclose(
+            got, COUNTS / np.maximum(COUNTS.sum(1, keepdims=True), 1)
+        ):
             raise exercise.Wrong("These are shares: counts are asked for.")
         self.expect_close(got, COUNTS, "Add 1 at [truth, answer] for every example.")
 
