@@ -71,16 +71,19 @@ def notebook_text(path, text):
 
 
 # --- tables ---------------------------------------------------------------------------------------
-def table(rows, folder):
-    """Markdown table of lessons with links from `folder`."""
-    lines = ["| | | concept | |", "|---|---|---|---|"]
+def table(rows, folder, hours=False):
+    """Markdown table of lessons with links from `folder`; `hours` adds the time of a lesson with its exercises."""
+    lines = (
+        ["| | | concept | hours | |", "|---|---|---|---|---|"] if hours else ["| | | concept | |", "|---|---|---|---|"]
+    )
     for row in rows:
         title, state = row.title, "planned"
         if row.ready:
             title = f"[{row.title}]({_relative(row.path, folder)})"
             state = badges(row.path).split(" [View")[0]
         number = row.number.replace(" ", "&nbsp;")
-        lines.append(f"| {number} | {title} | {row.concept} | {state} |")
+        time = f" {row.minutes / 60:.1f} |" if hours and row.minutes else " |" if hours else ""
+        lines.append(f"| {number} | {title} | {row.concept} |{time} {state} |")
     return "\n".join(lines)
 
 
@@ -119,7 +122,7 @@ def generated():
     rows = lessons()
     content = {"README.md": readme_tables(rows), "START.md": start_links(rows)}
     for phase, folder in PHASES.items():
-        content[f"{folder}/README.md"] = table(of_phase(rows, phase), folder)
+        content[f"{folder}/README.md"] = table(of_phase(rows, phase), folder, hours=True)
     content["projects/README.md"] = table(of_phase(rows, 0), "projects")
     texts = {ROOT / path: marked(ROOT / path, text) for path, text in content.items() if (ROOT / path).exists()}
     for path in [*notebooks(), ROOT / "docs/template.ipynb"]:
