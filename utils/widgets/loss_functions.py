@@ -105,18 +105,20 @@ def draw_outlier(x, y, price=None, delta=0.5):
         left.plot(ends, slope * ends + intercept, color=colour, linestyle=style, label=f"{name}: slope {slope:.2f}")
     top = max(8.4, y.max() + 0.4)
     left.set(ylim=(0, top), xlabel="1,000 square feet", ylabel="100,000 dollars")
-    left.legend(fontsize=8, loc="upper left")
+    left.legend(fontsize=8, loc="lower right", borderaxespad=0.1)
     own = {name: slope * x[-1] + intercept - y[-1] for name, (slope, intercept) in lines.items()}
     reach = max(3.0, 1.1 * max(abs(e) for e in own.values()))
     e = np.linspace(-reach, reach, 201)
     _curves(middle, right, e, regression_losses(e, delta), REGRESSION)
     for name, error in own.items():
         loss, gradient = regression_losses(np.array(error), delta)[name]
-        for ax, value in ((middle, min(loss, 8)), (right, np.clip(gradient, -6, 6))):
-            ax.plot(error, value, "o", color=REGRESSION[name][0], markeredgecolor="k", ms=8, zorder=4, clip_on=False)
+        shown, pull = min(loss, 8), np.clip(gradient, -6, 6)
+        edges = "^" if shown < loss else "o", "o" if pull == gradient else "v" if pull < 0 else "^"
+        for ax, value, marker in zip((middle, right), (shown, pull), edges, strict=True):  # a triangle: further out
+            ax.plot(error, value, marker, color=REGRESSION[name][0], markeredgecolor="k", ms=8, zorder=4, clip_on=False)
     middle.set(ylim=(0, 8), xlabel="error ŷ − y", title=f"loss, δ = {delta:g}")
     right.set(ylim=(-6, 6), xlabel="error ŷ − y", title="gradient: its pull")
-    left.set_title(f"★ costs {y[-1]:.1f}: MSE follows" if abs(own["MAE"]) > 1 else f"★ costs {y[-1]:.1f}")
+    left.set_title(f"★ costs {y[-1]:.1f}: MSE follows most" if abs(own["MAE"]) > 1 else f"★ costs {y[-1]:.1f}")
     slopes = ", ".join(f"{name} {slope:.2f}" for name, (slope, _) in lines.items())
     pulls = ", ".join(f"{n} {regression_losses(np.array(error), delta)[n][1]:+.2f}" for n, error in own.items())
     sentence = (
