@@ -391,7 +391,11 @@ class Base(exercise.Exercise):
     @staticmethod
     def reference(x):
         return 2 * x
-    mistakes = (exercise.Mistake(lambda x: x, "Twice"), exercise.Mistake(lambda x: print(x), "return"))
+    mistakes = (
+        exercise.Mistake(lambda x: x, "Twice"),
+        exercise.Mistake(lambda x: print(x), "return"),
+        exercise.Mistake(lambda x: 3 * x, "Twice"),
+    )
 class Double(Base):
     """Write `double(x)`, twice the <b>number</b>."""
 class _Hidden(Base):
@@ -448,7 +452,7 @@ def test_rules_of_the_course_catch_what_is_missing(course):
         "minutes between 1 and 120",
         "at least two hints",
         "a why",
-        "at least two mistakes",
+        "at least three mistakes",
     ]
 
 

@@ -102,10 +102,18 @@ class Softmax(exercise.Exercise):
         for temperature, logits in ((1.0, LOGITS), (2.0, LOGITS), (0.5, LOGITS[:2]), (1.0, LOGITS[:, :3])):
             got = self.expect_array(self.call(softmax, logits.copy(), temperature), shape=logits.shape)
             self._compare(got, logits, temperature)
-        for big in (np.array([[1000.0, 999.0], [1.0, 2.0]]), np.array([[1000.0, 1001.0], [-1001.0, -1000.0]])):
-            got = self.expect_array(self.call(softmax, big, 1.0), shape=(2, 2), name="the result for logits of ±1000")
-            words = "Subtract the maximum of each row, not one number for all rows."
-            self.expect_close(got, _softmax(big), words, name="the result for logits of ±1000")
+        name, words = (
+            "the result for logits of ±1000",
+            "Subtract the maximum of each row: not one number for all rows, no mean, no clipping.",
+        )
+        for temperature, rows in (
+            (1.0, [[1000.0, 999.0], [1.0, 2.0]]),
+            (1.0, [[1000.0, 1001.0], [-1001.0, -1000.0]]),
+            (0.5, [[1000.0, -1000.0, 999.0], [-1000.0, -999.0, -1001.0]]),
+        ):
+            big = np.array(rows)
+            got = self.expect_array(self.call(softmax, big, temperature), shape=big.shape, name=name)
+            self.expect_close(got, _softmax(big, temperature), words, name=name)
         original = LOGITS.copy()
         softmax(original, 2.0)
         if not np.array_equal(original, LOGITS):
@@ -346,7 +354,9 @@ class DeadUnits(exercise.Exercise):
         a = np.array([[0.0, 0, 2, 0, 1], [0, 3, 1, 0, 0], [0, 0, 0, 0, 0], [0, 1, 4, 0, 0.5]])  # 2 of 5 units dead
         cases = [a, a[:, 1:], np.maximum(np.random.default_rng(0).normal(size=(6, 4)), 0), np.zeros((3, 4))]
         tiny = np.array([[1e-9, 0, 1, 2, 3], [0, 0, 0, 1, 0], [0, 0, 0, 0, 4], [0, 0, 0, 0, 0]])
-        for a in (*cases, np.concatenate([cases[0], cases[0]], axis=1), tiny):
+        rare = np.zeros((30, 4))
+        rare[7, 0], rare[:, 1] = 0.5, 2.0  # one unit wakes up once, one always says the same
+        for a in (*cases, np.concatenate([cases[0], cases[0]], axis=1), tiny, rare):
             got = self.expect_number(self.call(dead_share, a))
             self._compare(got, a)
 

@@ -69,8 +69,8 @@ class TrainingMemory(exercise.Exercise):
 class Accuracy(exercise.Exercise):
     """Write `accuracy(model, loader)`: the share of examples that a PyTorch classifier gets right, a float.
 
-    loader gives batches x (B, D), y (B,) whose last one may be smaller. model(x) -> logits (B, K). Measure without
-    dropout, whatever mode the model is in when it comes.
+    loader is any iterable of batches x (B, D), y (B,); the last one may be smaller. model(x) -> logits (B, K). Measure
+    without dropout, whatever mode the model is in when it comes. Everything is on the CPU.
     """
 
     difficulty = 2
@@ -102,6 +102,8 @@ class Accuracy(exercise.Exercise):
             (right * 10 / 3, "You divided by the number of batches: divide by the number of examples."),
             (100 * right, "This is in percent: the share is a number from 0 to 1."),
             (1 - right, "This is the share of wrong answers."),
+            (right * 10 / 12, "You counted every batch as full: add up `len(y)`."),
+            (np.mean(by_batch[:2]), "The last, smaller batch is missing."),
             (by_batch[-1], "This is the last batch alone: add up over all batches."),
             (by_batch[0], "This is the first batch alone: does `return` stand inside the loop?"),
         ):
@@ -164,11 +166,12 @@ def _Table():
 
 
 class TrainStep(exercise.Exercise):
-    """Write `train_step(model, x, y, optimizer)`: one PyTorch training step for a classifier -> the loss, a float.
+    """Write `one_step(model, x, y, optimizer)`: one PyTorch training step for a classifier -> the loss, a float.
 
     x (B, D), y (B,) class indices, model(x) -> logits (B, K). The loss is the mean cross-entropy.
     """
 
+    answer_name = "one_step"
     difficulty = 2
     minutes = 15
     framework = "torch"
@@ -210,12 +213,13 @@ class TrainStep(exercise.Exercise):
     def _variants(self, model, start, old, x, y):
         """Weights after a step with each kind of mistake: {words: (P,)}, the right one first."""
         import torch
-        from torch.nn.functional import cross_entropy
+        from torch.nn.functional import cross_entropy, nll_loss
 
         losses = {
             "": lambda: cross_entropy(model(x), y),
             "softmax": lambda: cross_entropy(model(x).softmax(1), y),
             "sum": lambda: cross_entropy(model(x), y, reduction="sum"),
+            "nll": lambda: nll_loss(model(x), y),
         }
         steps = {}
         for name, loss in losses.items():
@@ -229,7 +233,6 @@ class TrainStep(exercise.Exercise):
             "accumulated": w - 0.5 * (steps[""] + stale),
             "stale": w - 0.5 * stale,
             "ascent": w + 0.5 * steps[""],
-            "twice": None,
         }
 
     def _compare(self, got, variants):
@@ -239,6 +242,7 @@ class TrainStep(exercise.Exercise):
             "stale": "The step used the gradient of an earlier batch: call `backward()` before `step()`.",
             "softmax": "There is a softmax before the loss: cross_entropy expects logits and applies its own.",
             "sum": "The loss is a sum over the batch, so the step is 12 times too long: use the mean.",
+            "nll": "`nll_loss` takes logarithms of probabilities, not logits: use cross_entropy.",
             "ascent": "The step went uphill: the loss must not be negated.",
         }
         for name, text in words.items():
@@ -258,7 +262,7 @@ class TrainStep(exercise.Exercise):
 
     @staticmethod
     def mistakes():
-        from torch.nn.functional import cross_entropy
+        from torch.nn.functional import cross_entropy, nll_loss
 
         def step(model, x, y, optimizer, zero=True, first=False, last=True, loss_fn=cross_entropy, item=True):
             loss = loss_fn(model(x), y)
@@ -285,6 +289,8 @@ class TrainStep(exercise.Exercise):
             exercise.Mistake(with_options(loss_fn=lambda z, y: cross_entropy(z.softmax(1), y)), "softmax before"),
             exercise.Mistake(with_options(loss_fn=lambda z, y: cross_entropy(z, y, reduction="sum")), "is a sum"),
             exercise.Mistake(with_options(loss_fn=lambda z, y: -cross_entropy(z, y)), "uphill"),
+            exercise.Mistake(with_options(loss_fn=lambda z, y: cross_entropy(y, z)), "not implemented for"),
+            exercise.Mistake(with_options(loss_fn=nll_loss), "not logits"),
             exercise.Mistake(with_options(item=False), "still holds its graph"),
             exercise.Mistake(late, "after the step"),
         )
@@ -326,10 +332,7 @@ class PictureNetwork(exercise.Exercise):
         for variable, array in zip(model.trainable_weights, weights, strict=True):
             variable.assign(array)
         self._judge_output(self.expect_array(model(x, training=False)), x.reshape(6, -1).astype(float), weights)
-        rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-        if not rates:
-            raise exercise.Wrong("The dropout is missing: in training mode nothing is dropped.")
-        self._judge_dropout(model, x, rates)
+        self._judge_dropout(model)
 
     def _judge_output(self, got, x, weights):
         w1, b1, w2, b2 = weights
@@ -352,15 +355,25 @@ class PictureNetwork(exercise.Exercise):
                 raise exercise.Wrong(words)
         self.expect_close(got, right, "Scale, flatten, Dense with ReLU, Dense.", rtol=1e-3, atol=1e-3)
 
-    def _judge_dropout(self, model, x, rates):
+    @staticmethod
+    def _judge_dropout(model):
         import keras
 
-        places = [type(layer) for layer in model.layers]
-        after = model.layers[places.index(keras.layers.Dropout) - 1]
-        if not (isinstance(after, keras.layers.Dense) and after.units == 64):
-            raise exercise.Wrong(f"The dropout follows {after.name!r}: it belongs after the hidden layer of 64.")
-        if not np.isclose(rates[0], 0.2):
-            raise exercise.Wrong(f"The dropout rate is {rates[0]:g}: it is the share that is dropped, here 0.2.")
+        arrays = np.zeros((784, 64)), np.ones(64), np.eye(64, 10), np.ones(10)  # every hidden unit says 1
+        for variable, array in zip(model.trainable_weights, arrays, strict=True):
+            variable.assign(array.astype("float32"))
+        x = np.full((400, 28, 28, 1), 100, np.uint8)
+        got = keras.ops.convert_to_numpy(model(x, training=True))  # 1: the unit is dropped, 1 + 1 / 0.8: it is kept
+        if np.allclose(got, 2):
+            raise exercise.Wrong("The dropout is missing, or before the hidden layer: none of the 64 is ever dropped.")
+        if np.isclose(got, 0).any():
+            raise exercise.Wrong(
+                "The outputs themselves are dropped: the dropout belongs after the hidden layer of 64."
+            )
+        kept = ~np.isclose(got, 1)
+        if not np.allclose(got[kept], 1 + 1 / 0.8, atol=1e-4):
+            text = f"{1 - kept.mean():.0%} of the hidden units are dropped"
+            raise exercise.Wrong(f"{text}: the rate is the share that is dropped, here 0.2, once.")
 
     @staticmethod
     def reference():
@@ -461,7 +474,7 @@ class Diagnose(exercise.Exercise):
         self.expect_type(answer, dict)
         if set(answer) != set("PQRS"):
             raise exercise.Wrong(f"The keys are 'P', 'Q', 'R', 'S'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
+        unknown = [v for v in answer.values() if v not in list(FAULTS)]
         if unknown:
             raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
         if len(set(answer.values())) < 4:

@@ -217,7 +217,7 @@ class BalancedWeights(exercise.Exercise):
     minutes = 8
     answer_name = "class_weights_of"
     hints = (
-        "Class k with N_k examples weighs N_k · w_k in total; this is the same for all k, and the K totals add up to N.",
+        "Class k with N_k examples weighs N_k · w_k in total; this is the same for all k; the K totals add up to N.",
         "w_k = N / (K · N_k); `np.bincount(y, minlength=n_classes)` counts.",
     )
     why = "N_k · w_k = N / K for every class: equal totals, and their sum over N examples gives a mean weight of 1."

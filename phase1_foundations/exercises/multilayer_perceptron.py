@@ -91,19 +91,22 @@ class Collapse(exercise.Exercise):
             got = self.call(collapse, w1, b1, w2, b2)
             if not (isinstance(got, (tuple, list)) and len(got) == 2):
                 raise exercise.Wrong("Return the pair: `return W, b`.")
-            self._compare(self.expect_array(got[0], (3, 3), "W"), self.expect_array(got[1], (3,), "b"), w1, b1, w2, b2)
+            w, b = self.expect_array(got[0], (3, 3), "`W`"), self.expect_array(got[1], (3,), "`b`")
+            self._compare(w, b, w1, b1, w2, b2)
 
     def _compare(self, w, b, w1, b1, w2, b2):
         if w1.shape == w2.shape and np.allclose(w, w2 @ w1):
             raise exercise.Wrong("The order is turned round: x meets W1 first, so the product is `W1 @ W2`.")
         if w1.shape == w2.shape and np.allclose(w, w1 * w2):
             raise exercise.Wrong("`*` multiplies entry by entry: layers in a row are the matrix product `@`.")
-        self.expect_close(w, w1 @ w2, "W is the matrix product W₁ W₂.", name="W")
+        if np.allclose(w, (w1 @ w2).T):
+            raise exercise.Wrong("`W` is transposed: a row belongs to an input, a column to an output.")
+        self.expect_close(w, w1 @ w2, "W is the matrix product W₁ W₂.", name="`W`")
         if np.allclose(b, b2):
             raise exercise.Wrong("b1 is lost: it reaches the output through the second layer.")
         if b1.shape == b2.shape and np.allclose(b, b1 + b2):
             raise exercise.Wrong("b1 has to pass through W2 before it is added to b2.")
-        self.expect_close(b, b1 @ w2 + b2, "b is b₁ W₂ + b₂.", name="b")
+        self.expect_close(b, b1 @ w2 + b2, "b is b₁ W₂ + b₂.", name="`b`")
 
     @staticmethod
     def reference(W1, b1, W2, b2):
@@ -241,8 +244,10 @@ class BuildMlp(exercise.Exercise):
             raise exercise.Wrong(f"{text}: sizes[0] is the input, each other number is one Dense layer.")
         if kernels != wanted:
             raise exercise.Wrong(f"The kernels have shapes {kernels}, expected {wanted}.")
-        if len(shapes) != 2 * len(kernels):
+        if len(shapes) < 2 * len(kernels):
             raise exercise.Wrong("Biases are missing: leave `use_bias` at its default, True.")
+        if len(shapes) > 2 * len(kernels):
+            raise exercise.Wrong("There are more weights than kernels and biases: use Dense layers only.")
 
     def _judge_output(self, got, x, weights):
         pairs = list(zip(weights[::2], weights[1::2], strict=True))
@@ -326,6 +331,10 @@ class Plateau(exercise.Exercise):
             raise exercise.Wrong("It keeps falling on the right: a fourth ReLU must stop the ramp at 0.")
         if np.isclose(middle, 1) and np.allclose(inner, 0):
             raise exercise.Wrong("Your ramps lie inside: the output is 1 from left to right, the ramps come outside.")
+        if not np.isclose(before, 0) and np.isclose(middle - before, 1):
+            raise exercise.Wrong(
+                f"Everything is lifted by {before:g}: left of the first ramp the output is 0, so b2 is 0."
+            )
         mirrored = output(-np.linspace(left, right, 5))
         if np.allclose(mirrored, 1) and not np.isclose(middle, 1):
             raise exercise.Wrong("The plateau is mirrored: a ReLU with weight 1 bends where x = -b1.")

@@ -4,7 +4,7 @@ import numpy as np
 
 from utils import exercise
 
-TESTS = ((0.01, 0.9, 0.8), (0.3, 0.7, 0.95), (0.6, 0.5, 0.7))  # prior, sensitivity, specificity
+TESTS = ((0.013, 0.9, 0.8), (0.3, 0.7, 0.95), (0.6, 0.5, 0.7))  # prior, sensitivity, specificity
 ROWS = np.array([[0.5, 0.25, 0.25, 0.0], [0.7, 0.1, 0.1, 0.1], [1.0, 0.0, 0.0, 0.0], [0.4, 0.6, 0.0, 0.0]])
 
 
@@ -130,7 +130,7 @@ class EntropyOfRows(exercise.Exercise):
                 if np.allclose(got, wrong, atol=1e-4):
                     raise exercise.Wrong(sentence)
             self.expect_close(got, right, "Sum -p ln p over each row.", atol=1e-5)
-            more = np.array([[0.2, 0.8, 0.0], [1e-6, 1 - 1e-6, 0.0]])
+            more = np.array([[0.2, 0.8, 0.0], [1e-3, 1 - 1e-3, 0.0], [1e-6, 1 - 1e-6, 0.0]])
             self.expect_close(self.call(entropy, more), self.reference(more), "Small p count too.", atol=1e-5)
 
     @staticmethod
@@ -159,7 +159,7 @@ class EntropyOfRows(exercise.Exercise):
 
 
 class CalibrationError(exercise.Exercise):
-    """Write `ece(probs, y, n_bins)`: the expected calibration error, a number.
+    """Write `ece_by_hand(probs, y, n_bins)`: the expected calibration error, a number.
 
     probs (N, K), y (N,) classes. The confidence of an example is its largest probability; bin i holds the confidences
     from i / n_bins up to, but without, (i + 1) / n_bins; a confidence of 1 belongs to the last bin.
@@ -167,7 +167,7 @@ class CalibrationError(exercise.Exercise):
 
     difficulty = 2
     minutes = 15
-    answer_name = "ece"
+    answer_name = "ece_by_hand"
     hints = (
         "Two numbers an example: `probs.max(axis=1)` and whether the class is right. Which examples are in bin i?",
         "For each bin that is not empty: its share of the examples times |mean confidence - share right|. Add up.",
@@ -184,6 +184,11 @@ class CalibrationError(exercise.Exercise):
                     raise exercise.Wrong(sentence)
             words = f"With {n_bins} bins and {classes} classes your number differs."
             self.expect_close(np.array(got), right, words, name="the ECE")
+        probs = np.array([[0.75, 0.25], [0.5, 0.5], [0.625, 0.375], [0.875, 0.125]])  # two confidences on an edge
+        y = np.array([0, 1, 1, 0])
+        got = self.expect_number(self.call(ece, probs, y, 4))
+        edge = "A confidence on the edge of two bins belongs to the upper one."
+        self.expect_close(np.array(got), self.reference(probs, y, 4), edge, name="the ECE")
 
     @staticmethod
     def _example(classes, seed):
@@ -273,12 +278,13 @@ class CalibrationError(exercise.Exercise):
 
 
 class FitTemperature(exercise.Exercise):
-    """Write `fit_temperature(logits, y)`: the temperature τ > 0 with the smallest cross-entropy, a number.
+    """Write `best_temperature(logits, y)`: the temperature τ > 0 with the smallest cross-entropy, a number.
 
     logits (N, K) and y (N,) are tensors; the loss is the cross-entropy of logits / τ against y. The true τ lies between
     0.2 and 8; 1 % of error is allowed.
     """
 
+    answer_name = "best_temperature"
     difficulty = 3
     minutes = 20
     framework = "torch"
@@ -400,6 +406,7 @@ class McDropout(exercise.Exercise):
 
     def test(self, mc_dropout):
         for n, (weights, x) in zip((200, 20), self._cases(), strict=True):
+            x = np.repeat(x, 50, axis=0) if n == 200 else x  # 50 independent repetitions make the numbers exact
             model, (mean, std, mean_of_logits) = self._model(weights), self._exact(weights, x)
             got = self.call(mc_dropout, model, x, n)
             if not (isinstance(got, (tuple, list)) and len(got) == 2):
@@ -419,17 +426,25 @@ class McDropout(exercise.Exercise):
 
     @staticmethod
     def _judge_values(got_mean, got_std, mean, std, mean_of_logits):
-        off = np.abs(got_mean - mean).max()  # of 200 passes: 0.05 is usual, 0.15 does not happen
-        if np.abs(got_mean - mean_of_logits).max() < min(off, 0.2) and off > 0.15:
-            raise exercise.Wrong("You averaged the logits: take the softmax of each pass, then the mean.")
-        if off > 0.15:
+        many = got_mean.reshape(-1, 50, got_mean.shape[1])  # (B, 50, K)
+        got_mean, got_std, mean, std, mean_of_logits = (
+            a.reshape(many.shape).mean(axis=1) for a in (got_mean, got_std, mean, std, mean_of_logits)
+        )
+        off = np.abs(got_mean - mean).max()
+        if np.abs(got_mean - mean_of_logits).max() < min(off, 0.2) and off > 0.03:
+            raise exercise.Wrong(
+                "You averaged the logits, or took the mean without dropout: softmax of each pass first, then the mean."
+            )
+        if off > 0.03:
             raise exercise.Wrong(
                 "The mean is off: average the probabilities of all n passes, each with its own dropout."
             )
-        if np.abs(got_std - std**2).max() < 0.08 < np.abs(got_std - std).max():
+        if np.abs(got_std - std**2).max() < 0.03 < np.abs(got_std - std).max():
             raise exercise.Wrong("This is the variance: the spread asked for is its root.")
-        if np.abs(got_std - std).max() > 0.13:
+        if np.abs(got_std - std).max() > 0.03:
             raise exercise.Wrong("The spread is off: the standard deviation of the *probabilities* over all n passes.")
+        if (many.std(axis=1)[std > 0.1] * np.sqrt(200) / std[std > 0.1]).mean() > 1.5:
+            raise exercise.Wrong("The means scatter too much: fewer than n passes were averaged.")
 
     @staticmethod
     def _cases():

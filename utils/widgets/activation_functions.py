@@ -70,9 +70,7 @@ def draw_gallery(threshold=THRESHOLD, axes=None):
         ax.set_xlabel("z")
     np.ravel(axes)[0].legend(fontsize=9, loc="upper left")
     figure = np.ravel(axes)[0].figure
-    figure.suptitle(
-        f"Grey: the slope is below {threshold:g}, so learning hardly passes", x=0.01, ha="left", fontsize=12
-    )
+    figure.suptitle(f"Grey: the slope is nearer to 0 than {threshold:g}", x=0.01, ha="left", fontsize=12)
     return figure, (
         f"Eight activations and their slopes from z = -4 to 4. Share of the range where the slope is below "
         f"{threshold:g}: {', '.join(shares)}."

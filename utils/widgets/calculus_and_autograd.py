@@ -92,7 +92,9 @@ def draw_ascent(f, point, gradient, slopes, angles, axes=None):
     axes = plt.subplots(1, 2, figsize=(8.2, 3.5))[1] if axes is None else axes
     best, length = angles[np.argmax(slopes)], np.linalg.norm(gradient)
     x1, x2 = np.meshgrid(np.linspace(-2, 3, 81), np.linspace(-2, 2, 81))
-    lines = axes[0].contour(x1, x2, f(x1, x2), levels=10, colors="grey", linewidths=1)
+    here = float(f(*point))
+    lines = axes[0].contour(x1, x2, f(x1, x2), levels=here * np.arange(0.5, 9, 0.75), colors="grey", linewidths=0.8)
+    axes[0].contour(x1, x2, f(x1, x2), levels=[here], colors="black", linewidths=1.8)
     axes[0].clabel(lines, fontsize=8, fmt="%g")
     tip = point + 1.1 * gradient / length
     axes[0].annotate("", tip, point, arrowprops={"arrowstyle": "-|>", "lw": 2.4, "color": plot.RED, "shrinkA": 0})

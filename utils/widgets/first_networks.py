@@ -25,7 +25,7 @@ def draw_workflow():
     for i, (name, flow) in enumerate(STATIONS):
         _arrow(ax, places[i], places[(i + 1) % 5], "" if i == 4 else flow)
         _box(ax, places[i], name, plot.SOFT(1))
-    ax.text(*(places[[4, 0]].mean(0) + (-0.25, 0)), "new\nweights", ha="right", va="center", fontsize=9)
+    ax.text(*(places[[4, 0]].mean(0) + (-0.25, 0)), "new weights,\nnext batch", ha="right", va="center", fontsize=9)
     outside = {"data": (1.6, places[0, 1]), "evaluate": (14.3, places[1, 1]), "save, load": (14.3, places[2, 1])}
     for name, place in outside.items():
         _box(ax, place, name, plot.SOFT(0))
@@ -70,9 +70,10 @@ def draw_runs(runs, lr=0.1, batch_size=100, axes=None):
     table = np.array([[runs[rate, size][2] for size in sizes] for rate in rates])  # (rates, sizes)
     _table(axes[1], table, rates, sizes, (rates.index(lr), sizes.index(batch_size)))
     n_steps = round(seen[-1] / batch_size)
+    first, last = (f"{value:.2f}" if np.isfinite(value) else "beyond all bounds" for value in (loss[0], loss[-1]))
     sentence = (
         f"Learning rate {lr:g}, batches of {batch_size}: {n_steps} steps through {seen[-1]:,} examples, loss "
-        f"{loss[0]:.2f} at the start and {loss[-1]:.2f} at the end, accuracy {accuracy:.2f} on held-out pictures."
+        f"{first} at the start and {last} at the end, accuracy {accuracy:.2f} on held-out pictures."
     )
     return axes[0].figure, sentence
 

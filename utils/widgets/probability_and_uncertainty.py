@@ -29,7 +29,7 @@ def draw_bayes(prior=0.01, sensitivity=0.9, specificity=0.9, ax=None):
         spine.set_visible(False)
     after = posterior(prior, sensitivity, specificity)
     found, alarms = counts[0], counts[2]
-    ax.set_title(f"{found + alarms} of 1,000 test positive, {found} of them are ill: posterior {after:.1%}")
+    ax.set_title(f"of 1,000 about {found + alarms} test positive, about {found} of them ill: posterior {after:.1%}")
     sentence = (
         f"Of 1,000 people {counts[0] + counts[1]} are ill; the test is positive for {found} of them and for {alarms} "
         f"healthy ones. After a positive test the probability of the illness is {after:.1%}, before it was {prior:.1%}."
