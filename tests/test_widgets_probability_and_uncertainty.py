@@ -57,7 +57,7 @@ def test_bayes_counts_people():
     marks = [collection.get_offsets() for collection in figure.axes[0].collections]
     assert [len(group) for group in marks] == [9, 1, 99, 891]
     assert len(np.unique(np.concatenate(marks), axis=0)) == 1000  # nobody hides behind another
-    assert "108 of 1,000 test positive, 9 of them" in figure.axes[0].get_title(loc="left")
+    assert "of 1,000 about 108 test positive, about 9 of them ill" in figure.axes[0].get_title(loc="left")
     assert "probability of the illness is 8.3%" in sentence
 
 

@@ -115,7 +115,6 @@ class NumericJacobian(exercise.Exercise):
         right = (up - down) / (2 * h)
         got = self.expect_array(self.call(numeric_jacobian, f, x, h), shape=None)
         at_once = np.stack([(f(x + h) - f(x - h)) / (2 * h)] * len(x), axis=1)
-        half = np.stack([(f(x + s / 2) - f(x - s / 2)) / h for s in steps], axis=1)
         limit = np.stack([(f(x + 1e-4 * s) - f(x - 1e-4 * s)) / (2e-4 * h) for s in steps], axis=1)  # h nearly 0
         left = [f(np.where(np.arange(len(x)) < i, x - h, x) + s) for i, s in enumerate(steps)]
         left_down = [f(np.where(np.arange(len(x)) < i, x - h, x) - s) for i, s in enumerate(steps)]
@@ -130,8 +129,10 @@ class NumericJacobian(exercise.Exercise):
                 ((now[:, None] - down) / h, "This is the backward difference: take f(x + h) - f(x - h)."),
                 ((up - down) / h, "Twice too large: the points x + h and x - h lie 2h apart."),
                 (right / 2, "Too small by 2: the points lie 2h apart, not 4h."),
-                (half, "Your two points lie h apart: here they are x + h and x - h."),
-                (limit, "You used a step of your own: take the h that was passed."),
+                (
+                    limit,
+                    "You used a step of your own, or h / 2: the points are x + h and x - h with the h that was passed.",
+                ),
                 (at_once, "All inputs moved at once: move one, keep the others where they are."),
                 (piled, "The steps pile up: put input i back before you move the next one."),
                 (right.sum(axis=1), "You added the columns: keep one for each input, shape (K, D)."),

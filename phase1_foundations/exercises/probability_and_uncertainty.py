@@ -405,8 +405,8 @@ class McDropout(exercise.Exercise):
     time_limit = 30.0
 
     def test(self, mc_dropout):
-        for n, (weights, x) in zip((200, 20), self._cases(), strict=True):
-            x = np.repeat(x, 50, axis=0) if n == 200 else x  # 50 independent repetitions make the numbers exact
+        for n, (weights, x) in zip((150, 20), self._cases(), strict=True):
+            x = np.repeat(x, 50, axis=0) if n == 150 else x  # 50 independent repetitions make the numbers exact
             model, (mean, std, mean_of_logits) = self._model(weights), self._exact(weights, x)
             got = self.call(mc_dropout, model, x, n)
             if not (isinstance(got, (tuple, list)) and len(got) == 2):
@@ -421,7 +421,7 @@ class McDropout(exercise.Exercise):
                 raise exercise.Wrong("All passes are equal, the spread is 0: call the model with `training=True`.")
             if not np.allclose(got_mean.sum(axis=1), 1, atol=1e-3):
                 raise exercise.Wrong("The mean is not a probability: the model returns logits, so apply the softmax.")
-            if n == 200:  # enough passes for the exact values
+            if n == 150:  # enough passes for the exact values
                 self._judge_values(got_mean, got_std, mean, std, mean_of_logits)
 
     @staticmethod
@@ -443,7 +443,7 @@ class McDropout(exercise.Exercise):
             raise exercise.Wrong("This is the variance: the spread asked for is its root.")
         if np.abs(got_std - std).max() > 0.03:
             raise exercise.Wrong("The spread is off: the standard deviation of the *probabilities* over all n passes.")
-        if (many.std(axis=1)[std > 0.1] * np.sqrt(200) / std[std > 0.1]).mean() > 1.5:
+        if (many.std(axis=1)[std > 0.1] * np.sqrt(150) / std[std > 0.1]).mean() > 1.5:
             raise exercise.Wrong("The means scatter too much: fewer than n passes were averaged.")
 
     @staticmethod
