@@ -32,7 +32,9 @@ def test_the_parts_do_not_overlap_and_hold_all_digits():
     parts = pictures.split(digits)
     assert [len(x) for x in (parts.x_train, parts.x_valid, parts.x_test)] == [300, 200, 1297]
     everything = np.concatenate([parts.x_train, parts.x_valid, parts.x_test])
-    assert len(everything) == 1797 and everything.min() == 0 and everything.max() == 1 and (everything[:, -1] == 1).all()
+    assert (
+        len(everything) == 1797 and everything.min() == 0 and everything.max() == 1 and (everything[:, -1] == 1).all()
+    )
     assert sorted(np.concatenate([parts.y_train, parts.y_valid, parts.y_test])) == sorted(
         np.concatenate([digits.y_train, digits.y_test])
     )
@@ -54,15 +56,18 @@ def test_the_crowd_learns():
 
 
 def test_score_takes_the_nearest_point(found):
-    assert found.score(np.array([1e-3, 10.0]), np.array([1e-5, 1.0])).tolist() == [found.truth[0, 0], found.truth[-1, -1]]
+    assert found.score(np.array([1e-3, 10.0]), np.array([1e-5, 1.0])).tolist() == [
+        found.truth[0, 0],
+        found.truth[-1, -1],
+    ]
     near = found.score(found.lrs[5] * np.array([1.05]), found.l2s[7] * np.array([0.95]))
     assert near[0] == found.truth[5, 7]
 
 
 def test_random_pairs_are_even_on_logarithmic_scales():
     lr, l2 = pictures.draw_random(20_000, np.random.default_rng(0))
-    assert 1e-3 <= lr.min() and lr.max() <= 10 and abs(np.mean(lr < 0.1) - 0.5) < 0.02
-    assert 1e-5 <= l2.min() and l2.max() <= 1 and abs(np.mean(l2 < 10**-2.5) - 0.5) < 0.02
+    assert lr.min() >= 1e-3 and lr.max() <= 10 and abs(np.mean(lr < 0.1) - 0.5) < 0.02
+    assert l2.min() >= 1e-5 and l2.max() <= 1 and abs(np.mean(l2 < 10**-2.5) - 0.5) < 0.02
 
 
 @pytest.mark.parametrize("space", pictures.SPACES)

@@ -52,7 +52,9 @@ def test_the_gradient_of_the_network_is_the_numeric_one(dropout):
 
 def test_both_remedies_keep_the_network_from_learning_wrong_labels_by_heart():
     x, y, rows = pictures.moons()
-    right = lambda **options: np.mean((pictures.logits_of(pictures.train_boundary(x, y, **options), x) > 0) == (y > 0.5))
+    right = lambda **options: np.mean(
+        (pictures.logits_of(pictures.train_boundary(x, y, **options), x) > 0) == (y > 0.5)
+    )
     plain, decayed, dropped = right(), right(weight_decay=2.0), right(dropout=0.5)
     assert plain > 0.95 and decayed < plain - 0.04 and dropped < plain - 0.04 and len(rows) == 9
 
@@ -71,7 +73,10 @@ def test_penalties_have_their_minima_at_the_formulas():
 
 def test_the_explorer_follows_every_control():
     box = widgets.explore(
-        pictures.draw_boundary, weight_decay=(0.0, 5.0, 0.25, 0.0), dropout=(0.0, 0.8, 0.1, 0.0), wrong_labels=(0, 15, 1, 9)
+        pictures.draw_boundary,
+        weight_decay=(0.0, 5.0, 0.25, 0.0),
+        dropout=(0.0, 0.8, 0.1, 0.0),
+        wrong_labels=(0, 15, 1, 9),
     )
     seen = [bytes(box.picture.value)]
     for name, value, words in (

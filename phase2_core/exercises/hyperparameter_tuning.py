@@ -27,16 +27,22 @@ class SampleLog(exercise.Exercise):
             if low > 0 and got.min() < 0:
                 raise exercise.Wrong("Some values are negative: those are the exponents; raise 10 (or e) to them.")
             if got.min() < low * 0.999 or got.max() > high * 1.001:
-                raise exercise.Wrong(f"Values from {got.min():.3g} to {got.max():.3g}, expected within {low:g} to {high:g}.")
+                raise exercise.Wrong(
+                    f"Values from {got.min():.3g} to {got.max():.3g}, expected within {low:g} to {high:g}."
+                )
             place = np.log(got / low) / np.log(high / low)
             if place.min() > 0.2 or place.max() < 0.8:
-                raise exercise.Wrong("The values fill only a part of the interval: log10 goes with 10 **, log with exp.")
+                raise exercise.Wrong(
+                    "The values fill only a part of the interval: log10 goes with 10 **, log with exp."
+                )
             if len(np.unique(got.round(12))) < 100:
                 raise exercise.Wrong("Only a few different values: draw from the whole interval, not from its decades.")
             if abs((got - low).mean() / (high - low) - 0.5) < 0.03 and place.mean() > 0.55:
                 raise exercise.Wrong("Uniform on the plain scale: nearly all values lie in the highest decade.")
             if place.mean() < 0.45:
-                raise exercise.Wrong("Too many small values: the exponent itself must be uniform, without a further logarithm.")
+                raise exercise.Wrong(
+                    "Too many small values: the exponent itself must be uniform, without a further logarithm."
+                )
             shares = np.histogram(place, 5, (0, 1))[0] / 4000
             if np.abs(shares - 0.2).max() > 0.03:
                 raise exercise.Wrong(f"Fifths of the logarithmic scale get {shares.round(2)}, expected 0.2 each.")
@@ -45,7 +51,9 @@ class SampleLog(exercise.Exercise):
         if np.array_equal(one, two):
             raise exercise.Wrong("Two generators give the same values: draw them from `rng`, at random.")
         if not np.array_equal(one, again):
-            raise exercise.Wrong("Equal generators give different values: draw from `rng`, not from NumPy's global one.")
+            raise exercise.Wrong(
+                "Equal generators give different values: draw from `rng`, not from NumPy's global one."
+            )
 
     @staticmethod
     def reference(low, high, n, rng):
@@ -57,14 +65,20 @@ class SampleLog(exercise.Exercise):
     def mistakes():
         return (
             exercise.Mistake(lambda low, high, n, rng: rng.uniform(low, high, n), "plain scale"),
-            exercise.Mistake(lambda low, high, n, rng: rng.uniform(np.log10(low), np.log10(high), n), "those are the exponents"),
-            exercise.Mistake(lambda low, high, n, rng: np.exp(rng.uniform(np.log10(low), np.log10(high), n)), "goes with"),
+            exercise.Mistake(
+                lambda low, high, n, rng: rng.uniform(np.log10(low), np.log10(high), n), "those are the exponents"
+            ),
+            exercise.Mistake(
+                lambda low, high, n, rng: np.exp(rng.uniform(np.log10(low), np.log10(high), n)), "goes with"
+            ),
             exercise.Mistake(lambda low, high, n, rng: np.geomspace(low, high, n), "at random"),
             exercise.Mistake(
-                lambda low, high, n, rng: 10 ** np.random.uniform(np.log10(low), np.log10(high), n), "global one"
+                lambda low, high, n, rng: 10 ** np.random.uniform(np.log10(low), np.log10(high), n), "global one"  # noqa: NPY002
             ),
             exercise.Mistake(lambda low, high, n, rng: rng.choice(np.geomspace(low, high, 5), n), "a few different"),
-            exercise.Mistake(lambda low, high, n, rng: low * (high / low) ** (rng.random(n) ** 2), "Too many small values"),
+            exercise.Mistake(
+                lambda low, high, n, rng: low * (high / low) ** (rng.random(n) ** 2), "Too many small values"
+            ),
         )
 
 
@@ -85,7 +99,8 @@ class Rungs(exercise.Exercise):
     """Write `rungs(curves, first, keep)`: the survivors of each rung of successive halving, a list of lists.
 
     curves (epochs, C): accuracy of C settings after each epoch. The first rung compares them after `first` epochs and
-    keeps the best C // keep (at least one), best first; the next rung after first · keep epochs, and so on (at most all epochs), until
+    keeps the best C // keep (at least one), best first; the next rung after first · keep epochs, and so on (at most
+    all epochs), until
     one is left. Each list holds column numbers.
     """
 
@@ -93,13 +108,21 @@ class Rungs(exercise.Exercise):
     minutes = 15
     framework = "either"
     hints = (
-        "Keep two things: the list of columns alive, and the epoch of the rung. Accuracy after e epochs stands in row e - 1.",
-        "`alive = sorted(alive, key=lambda c: -curves[epochs - 1, c])[: max(1, len(alive) // keep)]`; then `epochs *= keep`.",
+        "Keep two things: the list of columns alive, and the epoch of the "
+        "rung. Accuracy after e epochs stands in row e - 1.",
+        "`alive = sorted(alive, key=lambda c: -curves[epochs - 1, c])[: "
+        "max(1, len(alive) // keep)]`; then `epochs *= keep`.",
     )
     why = "Each rung costs about the same number of epochs: fewer settings, each for longer."
 
     def test(self, rungs):
-        for epochs, n, first, keep, seed in ((9, 9, 1, 3, 0), (16, 8, 2, 2, 1), (10, 11, 1, 3, 2), (4, 16, 1, 2, 3), (5, 2, 2, 4, 4)):
+        for epochs, n, first, keep, seed in (
+            (9, 9, 1, 3, 0),
+            (16, 8, 2, 2, 1),
+            (10, 11, 1, 3, 2),
+            (4, 16, 1, 2, 3),
+            (5, 2, 2, 4, 4),
+        ):
             rng = np.random.default_rng(seed)
             curves = rng.random((epochs, n))
             got = self.call(rungs, curves, first, keep)
@@ -112,9 +135,15 @@ class Rungs(exercise.Exercise):
             at = f"{n} settings, first rung {first}, keep 1 of {keep}: "
             for wrong, words in (
                 (_rungs(curves, first, keep, best=False), "you kept the worst: a high accuracy is good."),
-                (_rungs(curves, first, keep, rank_first=True), "every rung looks at the first one's epoch: the trials have gone on."),
+                (
+                    _rungs(curves, first, keep, rank_first=True),
+                    "every rung looks at the first one's epoch: the trials have gone on.",
+                ),
                 (_rungs(curves, first, keep, up=True), "round the number of survivors down, not up."),
-                (_rungs(curves, first, keep, absolute=False), "the rungs are first, first · keep, first · keep² epochs, not equally spaced."),
+                (
+                    _rungs(curves, first, keep, absolute=False),
+                    "the rungs are first, first · keep, first · keep² epochs, not equally spaced.",
+                ),
                 ([list(range(n)), *right], "the first list is the survivors of the first rung, not the start."),
                 ([sorted(rung) for rung in right], "sort each rung by accuracy, best first."),
                 (right[-1:], "only the winner is there: return the survivors of every rung."),
@@ -154,7 +183,8 @@ class Rungs(exercise.Exercise):
 class SuggestOptimizer(exercise.Exercise):
     """Write `suggest_optimizer(trial, model)` -> torch optimiser for the model's parameters, for Optuna.
 
-    Suggest "optimizer", "SGD" or "AdamW". For SGD: "lr_sgd" from 0.001 to 1 on a log scale and "momentum" from 0 to 0.99; for
+    Suggest "optimizer", "SGD" or "AdamW". For SGD: "lr_sgd" from 0.001 to 1 on a log scale and "momentum" from 0 to
+    0.99; for
     AdamW: "lr_adamw" from 0.0001 to 0.1 on a log scale. Suggest nothing that the chosen optimiser does not use.
     """
 
@@ -163,9 +193,13 @@ class SuggestOptimizer(exercise.Exercise):
     framework = "torch"
     hints = (
         "`trial.suggest_categorical(name, choices)` returns a choice; an ordinary `if` follows.",
-        "`trial.suggest_float('lr_sgd', 1e-3, 1.0, log=True)`; pass the values to torch.optim.SGD or torch.optim.AdamW.",
+        "`trial.suggest_float('lr_sgd', 1e-3, 1.0, log=True)`; pass the "
+        "values to torch.optim.SGD or torch.optim.AdamW.",
     )
-    why = "A space may branch: the sampler learns each rate from the trials that used it, and dials that do nothing only add noise."
+    why = (
+        "A space may branch: the sampler learns each rate from the trials that "
+        "used it, and dials that do nothing only add noise."
+    )
 
     SPACE = {"lr_sgd": (1e-3, 1.0, True), "momentum": (0.0, 0.99, False), "lr_adamw": (1e-4, 0.1, True)}
 
@@ -195,11 +229,15 @@ class SuggestOptimizer(exercise.Exercise):
             raise exercise.Wrong(f"Expected a torch optimiser, got {type(made).__name__}.")
         drawn, space = trial.params, trial.distributions
         if "optimizer" not in drawn:
-            raise exercise.Wrong('The choice is not recorded: `trial.suggest_categorical("optimizer", ["SGD", "AdamW"])`.')
+            raise exercise.Wrong(
+                'The choice is not recorded: `trial.suggest_categorical("optimizer", ["SGD", "AdamW"])`.'
+            )
         name = drawn["optimizer"]
         wanted = {"optimizer", "lr_sgd", "momentum"} if name == "SGD" else {"optimizer", "lr_adamw"}
         if extra := set(drawn) - wanted:
-            raise exercise.Wrong(f"{sorted(extra)[0]!r} is suggested for {name}, which does not use it: put it into its branch.")
+            raise exercise.Wrong(
+                f"{sorted(extra)[0]!r} is suggested for {name}, which does not use it: put it into its branch."
+            )
         if missing := wanted - set(drawn):
             raise exercise.Wrong(f"{sorted(missing)[0]!r} is not suggested for {name}.")
         for key in wanted - {"optimizer"}:
@@ -208,7 +246,9 @@ class SuggestOptimizer(exercise.Exercise):
             if (got.low, got.high) != (low, high):
                 raise exercise.Wrong(f"{key!r} goes from {got.low:g} to {got.high:g}, expected {low:g} to {high:g}.")
             if got.log != log:
-                raise exercise.Wrong(f"{key!r}: " + ("rates need `log=True`." if log else "momentum is not on a log scale."))
+                raise exercise.Wrong(
+                    f"{key!r}: " + ("rates need `log=True`." if log else "momentum is not on a log scale.")
+                )
         if type(made).__name__ != name:
             raise exercise.Wrong(f"The trial says {name}, but the optimiser is {type(made).__name__}.")
         group, lr = made.param_groups[0], drawn["lr_sgd" if name == "SGD" else "lr_adamw"]
@@ -268,7 +308,8 @@ class SuggestOptimizer(exercise.Exercise):
 class BuildModel(exercise.Exercise):
     """Write `build_model(hp)` -> compiled keras.Sequential, for KerasTuner.
 
-    "layers" from 1 to 3; for each hidden layer i its own width "units_i", 16 to 64 in steps of 16, ReLU; "lr" from 0.0001 to 0.1 on a
+    "layers" from 1 to 3; for each hidden layer i its own width "units_i", 16 to 64 in steps of 16, ReLU; "lr" from
+    0.0001 to 0.1 on a
     log scale for any Keras optimiser. 64 inputs, 10 logits. Suggest the width of no layer that does not exist.
     """
 
@@ -277,7 +318,8 @@ class BuildModel(exercise.Exercise):
     framework = "keras"
     hints = (
         "`hp.Int(name, low, high)` returns a number: use it in an ordinary loop over the layers.",
-        '`for i in range(hp.Int("layers", 1, 3)): hp.Int(f"units_{i}", 16, 64, step=16)`; `hp.Float("lr", …, sampling="log")`.',
+        '`for i in range(hp.Int("layers", 1, 3)): hp.Int(f"units_{i}", 16, '
+        '64, step=16)`; `hp.Float("lr", …, sampling="log")`.',
     )
     why = "Names with an index give each layer a dial of its own; one name for all would force equal widths."
 
@@ -302,13 +344,17 @@ class BuildModel(exercise.Exercise):
         if "units" in space or (layers > 1 and "units_1" not in space):
             raise exercise.Wrong('Every layer needs a dial of its own: name them "units_0", "units_1", …')
         if extra := set(space) - given:
-            raise exercise.Wrong(f"{sorted(extra)[0]!r} is asked for, but belongs to no layer (of {layers}) or is unknown.")
+            raise exercise.Wrong(
+                f"{sorted(extra)[0]!r} is asked for, but belongs to no layer (of {layers}) or is unknown."
+            )
         if missing := given - set(space):
             raise exercise.Wrong(f"{sorted(missing)[0]!r} is never asked for.")
         for name, low, high, step in (("layers", 1, 3, 1), ("units_0", 16, 64, 16)):
             dial = space[name]
             if (dial.min_value, dial.max_value) != (low, high):
-                raise exercise.Wrong(f"{name!r} goes from {dial.min_value} to {dial.max_value}, expected {low} to {high}.")
+                raise exercise.Wrong(
+                    f"{name!r} goes from {dial.min_value} to {dial.max_value}, expected {low} to {high}."
+                )
             if (dial.step or 1) != step:
                 raise exercise.Wrong(f"{name!r} has steps of {dial.step or 1}, expected {step}.")
         rate = space["lr"]
@@ -388,7 +434,8 @@ class BuildModel(exercise.Exercise):
 class Choose(exercise.Exercise):
     """Write `choose(scores, cost)`: the index of the cheapest setting among those that are as good as the best.
 
-    scores (C, S): validation accuracy of C settings over S seeds; cost (C,). "As good": the mean is at least the best mean minus the
+    scores (C, S): validation accuracy of C settings over S seeds; cost (C,). "As good": the mean is at least the best
+    mean minus the
     standard error of that best setting's mean (standard deviation with S - 1, divided by √S).
     """
 
@@ -398,7 +445,10 @@ class Choose(exercise.Exercise):
         "First the means and the best one. Its standard error says how far its own mean may be off by chance.",
         "`error = scores[best].std(ddof=1) / np.sqrt(S)`; among `means >= means[best] - error` take the least cost.",
     )
-    why = "Within the noise nobody is better; then the simpler, cheaper setting is the better choice (Breiman and others, 1984)."
+    why = (
+        "Within the noise nobody is better; then the simpler, cheaper setting "
+        "is the better choice (Breiman and others, 1984)."
+    )
 
     CASES = (
         ([[0.90, 0.94, 0.92], [0.91, 0.91, 0.915], [0.70, 0.99, 0.72], [0.5, 0.5, 0.5]], [5.0, 2.0, 9.0, 1.0]),
@@ -413,7 +463,9 @@ class Choose(exercise.Exercise):
             scores, cost = np.array(scores), np.array(cost)
             n, means = scores.shape[1], scores.mean(1)
             best = int(means.argmax())
-            pick = lambda limit, cost=cost, means=means: int(np.flatnonzero(means >= limit)[cost[means >= limit].argmin()])
+            pick = lambda limit, cost=cost, means=means: int(
+                np.flatnonzero(means >= limit)[cost[means >= limit].argmin()]
+            )
             std = scores[best].std(ddof=1)
             right = pick(means[best] - std / np.sqrt(n))
             got = self.expect_number(self.call(choose, scores, cost))
@@ -424,10 +476,19 @@ class Choose(exercise.Exercise):
             at = f"means {means.round(3).tolist()}, cost {cost.tolist()}: "
             for wrong, words in (
                 (best, "you took the best mean; a cheaper one is within its standard error."),
-                (pick(means[best] - std), "that is the standard deviation of one run; the mean's error is smaller by √S."),
+                (
+                    pick(means[best] - std),
+                    "that is the standard deviation of one run; the mean's error is smaller by √S.",
+                ),
                 (int(cost.argmin()), "you took the cheapest of all, however bad."),
-                (pick(means[best] - scores[best].std() / np.sqrt(n)), "take the standard deviation with S - 1: ddof=1."),
-                (pick(scores.max() - std / np.sqrt(n)) if (means >= scores.max() - std / np.sqrt(n)).any() else -1, "compare means, not single runs."),
+                (
+                    pick(means[best] - scores[best].std() / np.sqrt(n)),
+                    "take the standard deviation with S - 1: ddof=1.",
+                ),
+                (
+                    pick(scores.max() - std / np.sqrt(n)) if (means >= scores.max() - std / np.sqrt(n)).any() else -1,
+                    "compare means, not single runs.",
+                ),
                 (int(scores.max(1).argmax()), "you took the luckiest single run: compare the means over seeds."),
             ):
                 if int(got) == wrong:
@@ -481,8 +542,10 @@ class Reports(exercise.Exercise):
     minutes = 12
     answer_kind = "value"
     hints = (
-        "For each report ask: where do the values come from, how often was each trained, on which data was it chosen, who got how much effort?",
-        "Two reports name seeds and intervals, yet one has no higher rate to compare with and one compares unequal efforts.",
+        "For each report ask: where do the values come from, how often was each "
+        "trained, on which data was it chosen, who got how much effort?",
+        "Two reports name seeds and intervals, yet one has no higher rate to "
+        "compare with and one compares unequal efforts.",
     )
     why = "Scale, range, repetition, data, effort: five questions to ask of every table of results, your own first."
 

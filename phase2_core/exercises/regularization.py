@@ -49,7 +49,10 @@ class DropoutBackward(exercise.Exercise):
             a * factor,
             (
                 (a * keep, "The survivors are not scaled: divide by 1 - p, or the mean shrinks."),
-                (a * keep / max(p, 1e-9), "You divided by p, the probability of dropping: kept units appear 1 - p of the time."),
+                (
+                    a * keep / max(p, 1e-9),
+                    "You divided by p, the probability of dropping: kept units appear 1 - p of the time.",
+                ),
                 (a * ~keep / (1 - p), "The mask is turned round: keep is True where the unit stays."),
                 (a * keep * (1 - p), "You multiplied by 1 - p: that makes the mean even smaller; divide."),
                 (a, "Nothing is dropped in `out`: multiply by the mask."),
@@ -63,7 +66,10 @@ class DropoutBackward(exercise.Exercise):
                 (grad, "The gradient passes as if nothing had been dropped: a silent unit gets no gradient."),
                 (grad * keep, "The gradient meets the mask but not the scale: divide by 1 - p there too."),
                 (factor, "grad_a is the slope of the layer alone: the chain rule multiplies it by grad_out."),
-                (grad * a * factor, "You multiplied by the output: the slope by a is the mask times the scale, without a."),
+                (
+                    grad * a * factor,
+                    "You multiplied by the output: the slope by a is the mask times the scale, without a.",
+                ),
             ),
         )
         self.expect_close(back, grad * factor, "`grad_a` is grad_out * keep / (1 - p).", name="`grad_a`")
@@ -97,7 +103,8 @@ class ProximalStep(exercise.Exercise):
     difficulty = 2
     minutes = 12
     hints = (
-        "A plain step on the penalty would move each weight by lr · l1 towards 0. Soft thresholding does the same, and stops.",
+        "A plain step on the penalty would move each weight by lr · l1 "
+        "towards 0. Soft thresholding does the same, and stops.",
         "`moved = w - lr * grad`, then `np.sign(moved) * np.maximum(np.abs(moved) - lr * l1, 0)`.",
     )
     why = "The threshold is lr · l1, as far as the penalty pulls in one step; what would pass 0 stays there."
@@ -115,15 +122,36 @@ class ProximalStep(exercise.Exercise):
                 got,
                 right,
                 (
-                    (soft(moved, l1), "The threshold lacks the learning rate: in one step the penalty pulls by lr · l1."),
-                    (moved - lr * l1 * np.sign(w), "This is a plain step on the penalty: it jumps over 0 and makes no zeros."),
-                    (moved - lr * l1 * np.sign(moved), "Weights near 0 are pushed past it: take max(|w| - threshold, 0)."),
-                    (soft(w, lr * l1) - lr * grad, "The order is turned round: first the gradient step, then the threshold."),
-                    (np.maximum(np.abs(moved) - lr * l1, 0), "The sign is lost: multiply by np.sign of the moved weight."),
-                    (np.sign(w) * np.maximum(np.abs(moved) - lr * l1, 0), "Take the sign after the step: it may have changed."),
+                    (
+                        soft(moved, l1),
+                        "The threshold lacks the learning rate: in one step the penalty pulls by lr · l1.",
+                    ),
+                    (
+                        moved - lr * l1 * np.sign(w),
+                        "This is a plain step on the penalty: it jumps over 0 and makes no zeros.",
+                    ),
+                    (
+                        moved - lr * l1 * np.sign(moved),
+                        "Weights near 0 are pushed past it: take max(|w| - threshold, 0).",
+                    ),
+                    (
+                        soft(w, lr * l1) - lr * grad,
+                        "The order is turned round: first the gradient step, then the threshold.",
+                    ),
+                    (
+                        np.maximum(np.abs(moved) - lr * l1, 0),
+                        "The sign is lost: multiply by np.sign of the moved weight.",
+                    ),
+                    (
+                        np.sign(w) * np.maximum(np.abs(moved) - lr * l1, 0),
+                        "Take the sign after the step: it may have changed.",
+                    ),
                     (moved / (1 + lr * l1), "This divides, as L2 does: L1 subtracts and stops at 0."),
                     (moved, "The penalty is missing: apply soft thresholding after the step."),
-                    (moved * (np.abs(moved) > lr * l1), "Small weights are cut, large ones not shrunk: that is hard thresholding."),
+                    (
+                        moved * (np.abs(moved) > lr * l1),
+                        "Small weights are cut, large ones not shrunk: that is hard thresholding.",
+                    ),
                     (soft(w + lr * grad, lr * l1), "The step goes up the gradient: subtract lr * grad."),
                 ),
             )
@@ -173,7 +201,8 @@ class StopEarly(exercise.Exercise):
     minutes = 15
     framework = "either"
     hints = (
-        "Remember the best loss and its epoch. In each epoch: is it better by more than min_delta? If not, how long ago was the best?",
+        "Remember the best loss and its epoch. In each epoch: is it better by "
+        "more than min_delta? If not, how long ago was the best?",
         "`if loss < best - min_delta:` take it over; `elif epoch - best_epoch >= patience:` stop.",
     )
     why = "One comparison and one counter; min_delta keeps tiny improvements from buying ever more epochs."
@@ -202,14 +231,26 @@ class StopEarly(exercise.Exercise):
             for wrong, words in (
                 (_stop(losses, patience, 0.0), "min_delta is not used: small improvements do not count."),
                 ((right[0] - 1, right[1] - 1), "the epochs are counted from 1, yours from 0."),
-                (_stop(losses, patience, delta, extra=1), "you wait one epoch too long: stop when patience epochs were not better."),
-                (_stop(losses, patience, delta, strict=False), "an improvement of exactly min_delta (or of 0) is not enough."),
+                (
+                    _stop(losses, patience, delta, extra=1),
+                    "you wait one epoch too long: stop when patience epochs were not better.",
+                ),
+                (
+                    _stop(losses, patience, delta, strict=False),
+                    "an improvement of exactly min_delta (or of 0) is not enough.",
+                ),
                 (_stop(losses, patience, -delta), "min_delta has the wrong sign: better means below best - min_delta."),
                 ((right[1], right[1]), "the first number is the best epoch, not the last one."),
                 (right[::-1], "the two numbers are swapped."),
                 (self._total(losses, patience, delta), "the counter never goes back to 0: only epochs in a row count."),
-                ((int(np.argmin(losses)) + 1, len(losses)), "you looked at the whole list: the training has ended before."),
-                (self._previous(losses, patience, delta), "compare with the best loss so far, not with the one before."),
+                (
+                    (int(np.argmin(losses)) + 1, len(losses)),
+                    "you looked at the whole list: the training has ended before.",
+                ),
+                (
+                    self._previous(losses, patience, delta),
+                    "compare with the best loss so far, not with the one before.",
+                ),
             ):
                 if got == wrong:
                     raise exercise.Wrong(at + words)
@@ -268,7 +309,8 @@ class StopEarly(exercise.Exercise):
 class MakeOptimizer(exercise.Exercise):
     """Write `make_optimizer(model, lr, weight_decay)`: a torch.optim.AdamW that decays weights only.
 
-    All parameters are trained; those with one axis (biases, scales of normalisation layers) get a decay of 0, all others
+    All parameters are trained; those with one axis (biases, scales of normalisation layers) get a decay of 0, all
+    others
     `weight_decay`.
     """
 
@@ -279,7 +321,10 @@ class MakeOptimizer(exercise.Exercise):
         "An optimiser of PyTorch takes a list of groups, each a dict with its own settings.",
         "`[{'params': matrices}, {'params': vectors, 'weight_decay': 0.0}]`; sort by `p.ndim`.",
     )
-    why = "Two parameter groups; a bias or a scale that is pulled to 0 only moves the function, it does not make it simpler."
+    why = (
+        "Two parameter groups; a bias or a scale that is pulled to 0 only "
+        "moves the function, it does not make it simpler."
+    )
 
     @staticmethod
     def _models():
@@ -298,7 +343,9 @@ class MakeOptimizer(exercise.Exercise):
             if optimizer is None:
                 raise exercise.Wrong("Your function returned None: is the `return` missing?")
             if isinstance(optimizer, torch.optim.Adam) and not isinstance(optimizer, torch.optim.AdamW):
-                raise exercise.Wrong("torch.optim.Adam puts the decay into the gradient: take AdamW, which decays directly.")
+                raise exercise.Wrong(
+                    "torch.optim.Adam puts the decay into the gradient: take AdamW, which decays directly."
+                )
             if not isinstance(optimizer, torch.optim.AdamW):
                 raise exercise.Wrong(f"Expected a torch.optim.AdamW, got {type(optimizer).__name__}.")
             given = {id(p): g for g in optimizer.param_groups for p in g["params"]}
@@ -399,7 +446,10 @@ class PenalisedMlp(exercise.Exercise):
                 raise exercise.Wrong("The model is not built: begin with `keras.Input((n_inputs,))`.")
             dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
             if [tuple(layer.kernel.shape) for layer in dense] != [sizes[:2], sizes[1:]]:
-                raise exercise.Wrong(f"The kernels have shapes {[tuple(d.kernel.shape) for d in dense]}, expected {[sizes[:2], sizes[1:]]}.")
+                raise exercise.Wrong(
+                    "The kernels have shapes "
+                    f"{[tuple(d.kernel.shape) for d in dense]}, expected {[sizes[:2], sizes[1:]]}."
+                )
             rng = np.random.default_rng(0)
             model.set_weights([rng.standard_normal(w.shape) + 0.5 for w in model.get_weights()])
             self._judge_output(model, sizes[0], rng)
@@ -432,7 +482,10 @@ class PenalisedMlp(exercise.Exercise):
             right,
             (
                 (0.0, "The model has no penalty: pass `kernel_regularizer`."),
-                (2 * right, "Twice too much: Keras' L2 has no ½, so that its slope is 2 · w; pass half of weight_decay."),
+                (
+                    2 * right,
+                    "Twice too much: Keras' L2 has no ½, so that its slope is 2 · w; pass half of weight_decay.",
+                ),
                 (right + decay / 2 * sum(biases), "The biases are penalised too: leave `bias_regularizer` out."),
                 (2 * right + decay * sum(biases), "Twice too much, and on the biases as well."),
                 (decay / 2 * kernels[0], "Only the first layer carries a penalty."),
@@ -467,7 +520,10 @@ class PenalisedMlp(exercise.Exercise):
                 import keras
 
                 rule = getattr(keras.regularizers, kind)(scale * weight_decay)
-                options = lambda on: {"kernel_regularizer": rule if on else None, "bias_regularizer": rule if bias else None}
+                options = lambda on: {
+                    "kernel_regularizer": rule if on else None,
+                    "bias_regularizer": rule if bias else None,
+                }
                 return keras.Sequential(
                     [
                         keras.Input((n_inputs,)),
@@ -490,8 +546,10 @@ class PenalisedMlp(exercise.Exercise):
 
 FAULTS = ("overfits", "underfits", "leak", "unlike", "dropout on")
 CLINICS_ALT = (
-    "Five panels with training and validation accuracy over 30 epochs. A: both stay low and close together. B: training "
-    "rises to 1, validation rises a little, then sinks. C: training rises to 1, validation stays near 0. D: both rise to 1 "
+    "Five panels with training and validation accuracy over 30 epochs. "
+    "A: both stay low and close together. B: training "
+    "rises to 1, validation rises a little, then sinks. C: training rises "
+    "to 1, validation stays near 0. D: both rise to 1 "
     "together. E: training rises, validation runs below it, jagged from epoch to epoch, but does not sink."
 )
 
@@ -543,8 +601,10 @@ class Clinics(exercise.Exercise):
     minutes = 15
     answer_kind = "value"
     hints = (
-        "Look at training first: in which runs does it fail to rise? Then at the distance of validation: none, some, all of it.",
-        "Two runs have a validation that is too good or too bad to be true. Of the two in between, one sinks, one trembles.",
+        "Look at training first: in which runs does it fail to rise? Then at "
+        "the distance of validation: none, some, all of it.",
+        "Two runs have a validation that is too good or too bad to be true. "
+        "Of the two in between, one sinks, one trembles.",
     )
     why = "Level, distance and tremble of two curves: before you add a remedy, find out which of the five it is."
 
@@ -553,7 +613,8 @@ class Clinics(exercise.Exercise):
         "B": "B: training goes on rising while validation sinks. What does the network learn in these epochs?",
         "C": "C: validation is far below even guessing. Can a network answer with a class that it has never seen?",
         "D": "D: with wrong labels among them, nobody can be right about new digits this often. Are these digits new?",
-        "E": "E: validation jumps from epoch to epoch and is lower than it should be, but does not sink. What rolls dice?",
+        "E": "E: validation jumps from epoch to epoch and is lower than it "
+        "should be, but does not sink. What rolls dice?",
     }
 
     def test(self, answer):

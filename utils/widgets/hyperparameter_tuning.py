@@ -15,7 +15,8 @@ SPACES = {"whole": (1e-3, 10.0), "around the best rate": (0.1, 1.0), "rates too 
 
 @dataclass(frozen=True)
 class Parts:
-    """Digits as rows: x (N, 65) in 0..1 with a 1 at the end, y (N,); 300 to train, 200 to validate, the rest to test."""
+    """Digits as rows: x (N, 65) in 0..1 with a 1 at the end, y (N,); "
+    "300 to train, 200 to validate, the rest to test."""
 
     x_train: np.ndarray
     y_train: np.ndarray
@@ -163,7 +164,7 @@ def race(found, n_trials=16, space="whole", seed=0):
     points = np.column_stack([(r - rows[0]) / max(np.ptp(rows), 1), c / (len(found.l2s) - 1)])
     draws = rng.random((400, len(values))).argsort(1)[:, :n_trials]
     random = np.maximum.accumulate(values[draws], axis=1).mean(0)
-    searches = [np.maximum.accumulate(_bayesian(points, values, n_trials, rng)) for _ in range(8)]
+    searches = [np.maximum.accumulate(_bayesian(points, values, n_trials, rng)) for _ in range(6)]
     side = math.isqrt(n_trials)
     lattice = lambda n: np.linspace(0, n - 1, side).round().astype(int)
     grid = found.truth[np.ix_(rows[lattice(len(rows))], lattice(len(found.l2s)))].max()
@@ -178,9 +179,13 @@ def draw_race(found, n_trials=16, space="whole", axes=None):
     axes = _pair() if axes is None else axes
     result, (low, high) = race(found, n_trials, space), SPACES[space]
     trials = np.arange(1, n_trials + 1)
-    axes[0].pcolormesh(found.lrs, found.l2s, found.truth.T, cmap="cividis", vmin=0, vmax=1, shading="nearest")
-    axes[0].axvspan(low, high, fill=False, edgecolor=plot.RED, linewidth=2.5)
-    axes[0].set(xscale="log", yscale="log", xlabel="learning rate", ylabel="L2 strength")
+    half = 1 / 12, 1 / 6  # half a cell, in decades
+    edges = (-3 - half[0], 1 + half[0], -5 - half[1], half[1])
+    axes[0].imshow(found.truth.T, cmap="cividis", vmin=0, vmax=1, origin="lower", extent=edges, aspect="auto")
+    axes[0].axvspan(np.log10(low), np.log10(high), fill=False, edgecolor=plot.RED, linewidth=2.5)
+    axes[0].set_xticks([-3, -2, -1, 0, 1], ["0.001", "0.01", "0.1", "1", "10"])  # drawn faster than logarithmic axes
+    axes[0].set_yticks([-5, -3, -1], ["0.00001", "0.001", "0.1"])
+    axes[0].set(xlabel="learning rate", ylabel="L2 strength")
     axes[0].set_title("Red frame: the space searched", fontsize=11)
     axes[0].grid(False)
     axes[1].plot(trials, result["random"], color=plot.BLUE, linestyle="--", label="random")
@@ -193,14 +198,16 @@ def draw_race(found, n_trials=16, space="whole", axes=None):
     ends = {"random": result["random"][-1], "Bayesian": result["Bayesian"][-1], "grid": result["grid"]}
     axes[1].set_title(", ".join(f"{name} {value:.2f}" for name, value in ends.items()), fontsize=11)
     return axes[0].figure, (
-        f"Left, the landscape with the space searched, learning rates from {low:g} to {high:g}. Right, the best accuracy "
+        "Left, the landscape with the space searched, learning rates from "
+        f"{low:g} to {high:g}. Right, the best accuracy "
         f"after each of {n_trials} trials, mean of many searches: random ends at {ends['random']:.2f}, Bayesian at "
-        f"{ends['Bayesian']:.2f}, one grid at {ends['grid']:.2f}; the best of all 400 networks has {found.truth.max():.2f}."
+        f"{ends['Bayesian']:.2f}, one grid at {ends['grid']:.2f}; the best "
+        f"of all 400 networks has {found.truth.max():.2f}."
     )
 
 
 def _pair():
     """Two axes with fixed margins: computing the layout would double the time of a redraw."""
     figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.4), layout="none")
-    figure.subplots_adjust(left=0.09, right=0.985, bottom=0.15, top=0.91, wspace=0.25)
+    figure.subplots_adjust(left=0.11, right=0.985, bottom=0.15, top=0.91, wspace=0.25)
     return axes

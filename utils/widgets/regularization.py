@@ -92,7 +92,8 @@ def draw_boundary(weight_decay=0.0, dropout=0.0, wrong_labels=9, ax=None):
     ax.set_title(f"decay {weight_decay:g}, dropout {dropout:g}: train {train:.2f}, new {test:.2f}", fontsize=10)
     return ax.figure, (
         f"The boundary of a network trained on 60 points, {wrong_labels} of them with the wrong label (circled), with "
-        f"weight decay {weight_decay:g} and dropout {dropout:g}: accuracy {train:.2f} on the training points, {test:.2f} "
+        f"weight decay {weight_decay:g} and dropout {dropout:g}: accuracy "
+        f"{train:.2f} on the training points, {test:.2f} "
         f"on 2,000 new points; length of all weights {size:.1f}."
     )
 
@@ -107,7 +108,10 @@ def _one():
 def draw_penalties(a=1.0, strength=0.5, axes=None):
     """Where ½(w - a)² plus a penalty is smallest, for L1 and L2, and that minimum against a -> Axes (2,)."""
     axes = plt.subplots(1, 2, figsize=(8.8, 3.4))[1] if axes is None else axes
-    w, style = np.linspace(-1, 2, 301), {"no penalty": (plot.BLACK, ":"), "L2": (plot.BLUE, "-"), "L1": (plot.RED, "--")}
+    w, style = (
+        np.linspace(-1, 2, 301),
+        {"no penalty": (plot.BLACK, ":"), "L2": (plot.BLUE, "-"), "L1": (plot.RED, "--")},
+    )
     penalty = {"no penalty": 0 * w, "L2": strength * w**2 / 2, "L1": strength * np.abs(w)}
     for name, (colour, line) in style.items():
         height = (w - a) ** 2 / 2 + penalty[name]
@@ -119,6 +123,8 @@ def draw_penalties(a=1.0, strength=0.5, axes=None):
     for name, (colour, line) in style.items():
         axes[1].plot(goal, shrunk[name], color=colour, linestyle=line, label=name)
     axes[0].set(xlabel="weight w", ylabel="loss with penalty", title=f"Penalties pull the minimum from {a:g} to 0")
-    axes[1].set(xlabel="best weight without a penalty, a", ylabel="best weight with it", title="L2 shrinks, L1 cuts off")
+    axes[1].set(
+        xlabel="best weight without a penalty, a", ylabel="best weight with it", title="L2 shrinks, L1 cuts off"
+    )
     axes[1].legend(fontsize=9)
     return axes
