@@ -30,7 +30,7 @@ def test_wrong_labels_are_wrong_and_test_labels_are_true(share):
     both = torch.cat([noisy.y_train != clean.y_train, noisy.y_valid != clean.y_valid])
     assert both.double().mean().item() == pytest.approx(share)
     assert np.array_equal(noisy.y_test.numpy(), data.load("mnist").y_test)
-    assert 0 <= noisy.y_train.min() and noisy.y_train.max() <= 9
+    assert noisy.y_train.min() >= 0 and noisy.y_train.max() <= 9
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])

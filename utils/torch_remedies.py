@@ -78,6 +78,7 @@ def train(
     transform=None,
     loss_fn=batch_loss,
     steps=STEPS,
+    record=True,
 ):
     """Train the network on `problem(seed, wrong)` with one remedy -> (model, dict of accuracies and losses).
 
@@ -85,7 +86,7 @@ def train(
     early_stopping: keep the weights with the least validation loss, looked at once an epoch. schedule: function
     (optimizer, steps) -> PyTorch scheduler, moved every step. transform: function x (B, 784) -> (B, 784) of training
     batches. loss_fn: function (model, x, y) -> loss. The dict has train, valid and test accuracy ("train", …) and
-    loss ("train loss", …), each as seen in eval mode at the end, and "history", one row an epoch.
+    loss ("train loss", …), each as seen in eval mode at the end, and "history", one row an epoch if `record`.
     """
     p = problem(seed, wrong)
     torch.manual_seed(seed)
@@ -105,7 +106,7 @@ def train(
         optimizer.step()
         if scheduler:
             scheduler.step()
-        if (step + 1) % per_epoch == 0:
+        if (step + 1) % per_epoch == 0 and (record or early_stopping):
             history.append({"epoch": (step + 1) // per_epoch} | scores(model, p, ("train", "valid")))
             if early_stopping and (best is None or history[-1]["valid loss"] < best[0]):
                 best = history[-1]["valid loss"], {k: v.clone() for k, v in model.state_dict().items()}
@@ -136,7 +137,7 @@ def compare(remedies, seeds, wrong=0.0):
     """
     rows, base = {}, None
     for name, options in remedies.items():
-        runs = pd.DataFrame([train(seed, wrong, **options)[1] for seed in seeds]).drop(columns="history")
+        runs = pd.DataFrame([train(seed, wrong, record=False, **options)[1] for seed in seeds]).drop(columns="history")
         base = runs["test"] if base is None else base
         gain = 100 * (runs["test"] - base)
         mean = runs.mean()

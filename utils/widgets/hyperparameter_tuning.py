@@ -15,8 +15,10 @@ SPACES = {"whole": (1e-3, 10.0), "around the best rate": (0.1, 1.0), "rates too 
 
 @dataclass(frozen=True)
 class Parts:
-    """Digits as rows: x (N, 65) in 0..1 with a 1 at the end, y (N,); "
-    "300 to train, 200 to validate, the rest to test."""
+    """Digits as rows: x (N, 65) in 0..1 with a 1 at the end, y (N,).
+
+    300 to train with, 200 to validate, the rest to test.
+    """
 
     x_train: np.ndarray
     y_train: np.ndarray
