@@ -360,7 +360,7 @@ class SeparableBlock(exercise.Exercise):
         import torch
 
         block.eval()
-        x = torch.randn(3, c_in, 9, 8)
+        x = 10 * torch.randn(3, c_in, 9, 8)  # large enough to tell a ReLU from a ReLU6
         with torch.no_grad():
             for norm in norms:
                 norm.running_mean.normal_(0, 0.3)
@@ -460,6 +460,8 @@ class ConvLikeTorch(exercise.Exercise):
                 raise exercise.Wrong(f"The model has {len(convs)} Conv2D layers, expected one.")
             rng = np.random.default_rng(0)
             x = rng.standard_normal((2, side, side + 1, c_in)).astype("float32")
+            if not model.built:
+                raise exercise.Wrong("The model is not built: begin with `keras.Input((None, None, c_in))`.")
             if model.input_shape != (None, None, None, c_in):
                 raise exercise.Wrong(
                     f"The model takes {model.input_shape}, expected any size: `keras.Input((None, None, {c_in}))`."

@@ -73,8 +73,8 @@ class SampleLog(exercise.Exercise):
             ),
             exercise.Mistake(lambda low, high, n, rng: np.geomspace(low, high, n), "at random"),
             exercise.Mistake(
-                lambda low, high, n, rng: 10 ** np.random.uniform(np.log10(low), np.log10(high), n),
-                "global one",  # noqa: NPY002
+                lambda low, high, n, rng: 10 ** np.random.uniform(np.log10(low), np.log10(high), n),  # noqa: NPY002
+                "global one",
             ),
             exercise.Mistake(lambda low, high, n, rng: rng.choice(np.geomspace(low, high, 5), n), "a few different"),
             exercise.Mistake(

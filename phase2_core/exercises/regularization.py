@@ -213,6 +213,7 @@ class StopEarly(exercise.Exercise):
         ([1.0, 0.75, 0.625, 0.5, 0.375, 0.3], 1, 0.125),
         ([1.0, 0.9, 0.85, 0.8, 0.75, 0.7], 2, 0.2),
         ([0.5, 0.5, 0.5, 0.4], 2, 0.0),
+        ([1.0, 0.95, 0.9, 0.85, 0.8, 0.75], 5, 0.12),
         ([3.0, 2.0, 1.0], 5, 0.0),
         ([0.3], 1, 0.0),
         ([1.0, 2.0, 0.9, 2.0, 0.8, 2.0, 2.0, 0.1], 2, 0.0),
@@ -254,6 +255,10 @@ class StopEarly(exercise.Exercise):
             ):
                 if got == wrong:
                     raise exercise.Wrong(at + words)
+            if delta and got == (1, right[1]):
+                raise exercise.Wrong(
+                    f"{at}small improvements add up: keep the best loss until one beats it by min_delta."
+                )
             raise exercise.Wrong(f"{at}yours is {got}, expected {right}.")
 
     @staticmethod
