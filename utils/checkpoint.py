@@ -12,6 +12,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+WEIGHTS = Path(__file__).parent / "weights"  # the checkpoints that come with the course
+
 
 def save(path, tensors, state=None):
     """Write arrays (a dict name -> NumPy array) and a JSON-able `state` to one file, atomically.
@@ -48,6 +50,17 @@ def load(path):
             return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a readable safetensors file ({error}); delete it and train again") from error
+
+
+def course(name):
+    """Path of a checkpoint that comes with the course; `tools/train_checkpoints.py` makes them.
+
+    Raises ValueError that lists the names there are.
+    """
+    names = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    if name not in names:
+        raise ValueError(f"the course has no checkpoint {name!r}; there are: {', '.join(names)}")
+    return WEIGHTS / f"{name}.safetensors"
 
 
 def save_torch(path, model, state=None):

@@ -233,6 +233,27 @@ def _set_random_state(run, tensors, state):
     random.setstate((version, tuple(numbers), gauss))
 
 
+class Ema(Callback):
+    """Running average of the weights, `average`, moved by 1 - decay after each step (Polyak and Juditsky, 1992)."""
+
+    def __init__(self, decay=0.999):
+        self.decay = decay
+
+    def on_train_begin(self, run):
+        rule = torch.optim.swa_utils.get_ema_multi_avg_fn(self.decay)
+        self.averaged = torch.optim.swa_utils.AveragedModel(run.model, multi_avg_fn=rule, use_buffers=True)
+        self.average = self.averaged.module
+
+    def on_step_end(self, run):
+        self.averaged.update_parameters(run.model)
+
+    def state_dict(self):
+        return self.averaged.state_dict(), {}
+
+    def load_state_dict(self, tensors, state):
+        self.averaged.load_state_dict(tensors)
+
+
 class TensorBoard(Callback):
     """Write every column of the history to a TensorBoard log folder: `tensorboard --logdir runs`."""
 
@@ -260,14 +281,8 @@ class Progress(Callback):
 
         steps = len(run.train) if hasattr(run.train, "__len__") else 1
         self.per_step = hasattr(run.train, "__len__")
-        self.bar = tqdm(
-            total=run.epochs * steps,
-            initial=run.epoch * steps,
-            leave=False,
-            file=sys.stderr,
-            unit="step",
-            disable=runtime.quiet(),
-        )
+        done, total, where = run.epoch * steps, run.epochs * steps, {"file": sys.stderr, "disable": runtime.quiet()}
+        self.bar = tqdm(total=total, initial=done, leave=False, unit="step", **where)
 
     def on_step_end(self, run):
         if self.per_step:

@@ -79,7 +79,8 @@ def fit(
 ):
     """Train `model` in place for `epochs` passes over `train` -> History (loss, metrics, val_*, lr, seconds).
 
-    train, valid: `Batches`, a DataLoader, or any re-iterable of (x, y) batches. loss_fn(outputs, y): mean loss.
+    train, valid: `Batches`, a DataLoader, or any re-iterable of (x, y) batches; a tuple x is given to the model as
+    several arguments. loss_fn(outputs, y): mean loss.
     metrics: names ("accuracy") or functions (outputs, y) -> (B,) or mean; averaged over examples.
     scheduler: stepped after each epoch; wrap it in `EveryStep` for one step a batch. clip_norm: largest norm of the
     whole gradient. early_stopping: `EarlyStopping(...)` or a patience in epochs. precision: see `runtime.precision`.
@@ -149,7 +150,7 @@ def _train_epoch(run):
     for x, y in run.train:
         x, y = to_device(x, run.device), to_device(y, run.device)
         with run.autocast:
-            outputs = run.forward(x)  # (B, ...)
+            outputs = _call(run.forward, x)  # (B, ...)
             loss = run.loss_fn(outputs, y)
         run.optimizer.zero_grad()
         run.scaler.scale(torch_distributed.weighted(loss, len(y))).backward()
@@ -168,7 +169,7 @@ def _evaluate(run, loader):
     for x, y in loader:
         x, y = to_device(x, run.device), to_device(y, run.device)
         with run.autocast:
-            outputs = run.model(x)
+            outputs = _call(run.model, x)
             loss = run.loss_fn(outputs, y)
         totals.add(loss, outputs, y)
     return totals.means()
@@ -186,11 +187,12 @@ def evaluate(model, loader, *, loss_fn, metrics=(), precision="auto", device=Non
 
 @torch.inference_mode()
 def predict(model, x, batch_size=512, *, device=None):
-    """Outputs of `model` in eval mode for x (N, ...) -> NumPy array (N, ...) in float32."""
+    """Outputs of `model` in eval mode for x (N, ...), or a tuple of inputs -> NumPy array (N, ...) in float32."""
     device, training = torch.device(device or runtime.torch_device()), model.training
     model.to(device).eval()
-    batches = torch.as_tensor(_writable(x)).split(batch_size)
-    outputs = [model(batch.to(device)).float().cpu() for batch in batches]
+    parts = x if isinstance(x, tuple) else (x,)
+    batches = zip(*(torch.as_tensor(_writable(part)).split(batch_size) for part in parts), strict=True)
+    outputs = [model(*to_device(batch, device)).float().cpu() for batch in batches]
     model.train(training)
     return torch.cat(outputs).numpy()
 
@@ -255,6 +257,11 @@ def _named(metrics):
                 f"unknown metric {metric!r}: give a function (outputs, y) -> (B,), or one of {list(known)}"
             )
     return {m if isinstance(m, str) else m.__name__: known.get(m, m) for m in metrics}
+
+
+def _call(model, x):
+    """The outputs of a model for one batch; a tuple holds several inputs."""
+    return model(*x) if isinstance(x, (tuple, list)) else model(x)
 
 
 def to_device(batch, device):
