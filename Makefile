@@ -38,6 +38,7 @@ lint: .venv/.stamp-dev ## check code, notebooks and generated tables
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python tools/execute.py --check $(NB_OR_ALL)
 	@$(BIN)/python tools/index.py --check
+	@$(BIN)/python tools/starter.py --check
 
 format: .venv/.stamp-dev ## tidy code and notebooks
 	@$(BIN)/python -m ruff check --fix .
@@ -53,7 +54,8 @@ execute: .venv/.stamp-dev ## run one notebook and store its outputs: make execut
 	@$(BIN)/python -m ruff format "$(NB)"
 	@$(BIN)/python tools/execute.py --write "$(NB)"
 
-index: .venv/.stamp ## rewrite tables, badges and Colab cells from docs/course.toml and pyproject.toml
+index: .venv/.stamp ## rewrite tables, badges, Colab cells and the projects' starter editions
+	@$(BIN)/python tools/starter.py
 	@$(BIN)/python tools/index.py
 
 bench: .venv/.stamp-dev ## seconds per epoch: bare loop, fit, DataLoader, Lightning, Keras

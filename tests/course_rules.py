@@ -23,7 +23,10 @@ LESSON = [
 MATHS_MAY_DROP = {"Build", "The same function twice", "Train"}
 PROJECT_START = ["Setup", "Brief"]
 PROJECT_END = ["Rubric", "Make it yours", "Recap", "Scale it up", "Further reading"]
-TAGS = {"colab", "setup", "pytorch", "keras", "tensorflow", "exercise", "widget", "nbval-check-output"}
+TAGS = {
+    *("colab", "setup", "pytorch", "keras", "tensorflow", "exercise", "widget", "nbval-check-output"),
+    "solution",  # left out of a project's starter edition
+}
 TORCH = {"torch", "nn", "F", "torchvision", "torch_train", "torch_models"}
 KERAS = {"keras", "tf", "tensorflow", "keras_train", "keras_models"}
 MAX_KB = 400
@@ -236,7 +239,7 @@ def known_tags(book):
 
 def pairs(book):
     """A PyTorch cell is followed by its Keras (or TensorFlow) cell, and a Keras cell stands below a PyTorch cell."""
-    found, cells = [], [set(tags(cell)) - {"nbval-check-output", "widget"} for _, cell in book.code]
+    found, cells = [], [set(tags(cell)) - {"nbval-check-output", "widget", "solution"} for _, cell in book.code]
     for n, own in enumerate(cells):
         before, after = cells[n - 1] if n else set(), cells[n + 1] if n + 1 < len(cells) else set()
         if "pytorch" in own and not own & {"keras", "tensorflow"} and not after & {"keras", "tensorflow"}:
@@ -284,6 +287,21 @@ def exercises(book):
     """At least three exercises are checked."""
     n = sum(call.endswith(".check") for *_, node in book.trees() for call in calls(node))
     return [] if n >= 3 else [f"{n} exercises are checked, at least 3 are needed: ex.Name().check(answer)"]
+
+
+def milestones(book):
+    """A project has a self-check in every milestone, and a rubric with four levels."""
+    if book.kind != "project":
+        return []
+    marks = [(i, text) for i, level, text in book.headings if level == 2]
+    found = []
+    for (begin, text), (end, _) in zip(marks, marks[1:], strict=False):
+        checked = any(begin < i < end and ".check(" in cell.source for i, cell in book.code)
+        if text.startswith("Milestone") and not checked:
+            found.append(f"`{text}` has no self-check")
+        if text.startswith("Rubric") and not re.search(r"^\|[^|\n]*(\|[^|\n]+){4}\|$", book.cells[begin].source, re.M):
+            found.append("the rubric needs a table with one column for the criterion and four for the levels")
+    return found
 
 
 def no_install(book):
@@ -467,6 +485,16 @@ def _is_definition(part):
 
 
 STRUCTURE = [title, badge_line, sections, heading_levels, first_cells, known_tags, pairs, framework_tags]
-CONTENT = [parity_asserted, learning_asserted, exercises, no_install, imports, good_names, code_length, links]
+CONTENT = [
+    parity_asserted,
+    learning_asserted,
+    exercises,
+    milestones,
+    no_install,
+    imports,
+    good_names,
+    code_length,
+    links,
+]
 FINISHED = [size, outputs, fresh, alt_text, no_local_path]  # a lesson that is being written need not pass these yet
 RULES = STRUCTURE + CONTENT + FINISHED

@@ -115,6 +115,16 @@ def unrun(book):
     book.code[3][1].execution_count = 7
 
 
+def as_project(*texts):
+    """A mutation: the notebook is a project and ends with these Markdown cells."""
+
+    def mutate(book):
+        book.lesson = course.Lesson(book.path, "Project 1", "A project", "", 0, "project")
+        book.nb.cells.extend(nbformat.v4.new_markdown_cell(text) for text in (*texts, "## Recap"))
+
+    return mutate
+
+
 BREAKS = {
     "title": [
         change("# 1.1 The perceptron", "# 1.2 The perceptron"),
@@ -163,6 +173,10 @@ BREAKS = {
         lambda book: [setattr(c, "source", re.sub(r"^assert.*$", "", c.source, flags=re.M)) for _, c in book.code],
     ],
     "exercises": [drop("ex.OneHot().check")],
+    "milestones": [
+        as_project("## Milestone 1: look"),
+        as_project("## Rubric\n\n| | poor | good |\n|---|---|---|\n| **Data** | no | yes |"),
+    ],
     "no_install": [
         add_code("!ls"),
         add_code("%pip install numpy"),

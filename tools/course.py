@@ -9,6 +9,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 PHASES = {1: "phase1_foundations", 2: "phase2_core", 3: "phase3_advanced", 4: "phase4_cutting_edge"}
+STARTER = "_starter.ipynb"  # how the starter edition of a project ends, see tools/starter.py
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*$", re.M)
 FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.M | re.S)
 
@@ -60,9 +61,10 @@ def is_placeholder(url):
 
 
 def notebooks(root=ROOT):
-    """Every notebook of the course under `root`, sorted."""
+    """Every notebook of the course under `root`, sorted, without the generated starter editions."""
     found = [*root.glob("phase*/**/*.ipynb"), *root.glob("projects/**/*.ipynb")]
-    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+    left_out = lambda path: ".ipynb_checkpoints" in path.parts or path.name.endswith(STARTER)
+    return sorted(path for path in found if not left_out(path))
 
 
 def read(path):

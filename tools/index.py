@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-from course import PHASES, ROOT, is_placeholder, lessons, notebooks, repository, tags
+from course import PHASES, ROOT, STARTER, is_placeholder, lessons, notebooks, repository, tags
 from execute import dumps, normalise
 
 START, END = "<!-- index:start -->", "<!-- index:end -->"
@@ -80,6 +80,8 @@ def table(rows, folder, hours=False):
         title, state = row.title, "planned"
         if row.ready:
             title = f"[{row.title}]({_relative(row.path, folder)})"
+            starter = row.path.removesuffix(".ipynb") + STARTER
+            title += f" · [starter]({_relative(starter, folder)})" if (ROOT / starter).exists() else ""
             state = badges(row.path).split(" [View")[0]
         number = row.number.replace(" ", "&nbsp;")
         time = f" {row.minutes / 60:.1f} |" if hours and row.minutes else " |" if hours else ""

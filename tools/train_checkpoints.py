@@ -79,7 +79,7 @@ def fashion_classifier(args):
 
 def fashion_unet(args):
     """The noise-predicting U-Net of lesson 4.3: the running average of its weights."""
-    (x, _), (x_test, _) = images("train"), images("test")
+    x, _ = images("train")
     model, epochs, alpha_bar = torch_models.UNet(), args.epochs or 150, diffusion.cosine_schedule()
     train = NoisyBatches(x, alpha_bar, 64, args.seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1.5e-3, weight_decay=0.01)
@@ -98,7 +98,12 @@ def fashion_unet(args):
         checkpoint=ROOT / "runs" / "fashion_unet.safetensors",
     )
     metrics = {"loss": history["loss"][-1], "seconds_training": sum(history["seconds"])}
-    return ema.average, {"epochs": epochs, "images_seen": epochs * len(train) * 64, **metrics, **quality(ema.average, x)}
+    return ema.average, {
+        "epochs": epochs,
+        "images_seen": epochs * len(train) * 64,
+        **metrics,
+        **quality(ema.average, x),
+    }
 
 
 class Log(torch_callbacks.Callback):
@@ -129,7 +134,7 @@ def main():
     parser.add_argument("name", nargs="?", choices=CHECKPOINTS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
-    parser.add_argument("--precision", default="auto", choices=runtime.PRECISIONS, help="bfloat16 is faster on new CPUs")
+    parser.add_argument("--precision", default="auto", choices=runtime.PRECISIONS, help="of the U-Net's training")
     args = parser.parse_args()
     if not args.name:
         print("\n".join(f"{name:20} {function.__doc__}" for name, function in CHECKPOINTS.items()))
