@@ -221,3 +221,27 @@ def test_torch_weights_are_readable_without_torch(tmp_path):
     path = checkpoint.save_torch(tmp_path / "m", model)
     tensors, _ = checkpoint.load(path)
     assert np.array_equal(tensors["0.weight"], model[0].weight.detach().numpy())
+
+
+# --- checkpoints that come with the course --------------------------------------------------------
+NAMES = sorted(path.stem for path in checkpoint.WEIGHTS.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_course_checkpoint_is_small_and_says_how_it_was_made(name):
+    path = checkpoint.course(name)
+    tensors, state = checkpoint.load(path)
+    assert path.stat().st_size <= 5e6 and all(np.isfinite(tensor).all() for tensor in tensors.values())
+    assert {"script", "seed", "seconds", "data", "licence", "citation"} <= set(state)
+    assert (ROOT / state["script"]).exists() and name in (ROOT / state["script"]).read_text(encoding="utf-8")
+
+
+def test_an_unknown_course_checkpoint_lists_the_known_ones():
+    with pytest.raises(ValueError, match="no checkpoint 'gpt5'; there are: .*fashion_unet"):
+        checkpoint.course("gpt5")
+
+
+def test_the_script_offers_every_checkpoint():
+    done = subprocess.run([sys.executable, "tools/train_checkpoints.py"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"fashion_classifier", "fashion_unet"}

@@ -28,7 +28,8 @@ def test_the_jump_keeps_the_variance_and_mixes_as_told():
     x, noise = RNG.standard_normal((2, 5000, 2))
     for a in (0.0, 0.3, 1.0):
         assert abs(diffusion.diffuse(x, noise, a).var() - 1) < 0.05
-    assert np.array_equal(diffusion.diffuse(x, noise, 1.0), x) and np.array_equal(diffusion.diffuse(x, noise, 0.0), noise)
+    assert np.array_equal(diffusion.diffuse(x, noise, 1.0), x)
+    assert np.array_equal(diffusion.diffuse(x, noise, 0.0), noise)
     each = diffusion.diffuse(x[:2], noise[:2], np.array([1.0, 0.0]))
     assert np.array_equal(each, np.stack([x[0], noise[1]]))
 

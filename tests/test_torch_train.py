@@ -386,3 +386,58 @@ def test_two_processes_give_the_gradients_of_one(tmp_path):
     torch.testing.assert_close(one["w"], two["w"], atol=1e-6, rtol=0)
     assert one["loss"] == pytest.approx(two["loss"], abs=1e-6)
     assert one["accuracy"] == pytest.approx(two["accuracy"], abs=1e-6)
+
+
+# ------------------------------------------------------------------------------ several inputs, moving average
+
+
+class TwoInputs(nn.Module):
+    """x (B, 8) and a number for each example -> (B, 3)."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(9, 3)
+
+    def forward(self, x, t):
+        return self.dense(torch.cat([x, t[:, None]], 1))
+
+
+def test_a_tuple_of_inputs_reaches_the_model_as_several_arguments():
+    x, y = (torch.tensor(part) for part in task(64))
+    loader = [((x[i : i + 16], x[i : i + 16, 0]), y[i : i + 16]) for i in range(0, 64, 16)]
+    torch.manual_seed(0)
+    model = TwoInputs()
+    history = train(model, torch.optim.Adam(model.parameters(), 0.05), 5, loader, valid=loader)
+    assert history["loss"][-1] < 0.7 * history["loss"][0]
+    assert torch_train.evaluate(model, loader, loss_fn=CE)["loss"] == pytest.approx(history["val_loss"][-1])
+    got = torch_train.predict(model, (x.numpy(), x[:, 0].numpy()), batch_size=10)
+    assert np.allclose(got, model(x, x[:, 0]).detach().numpy(), atol=1e-6)
+
+
+def test_ema_is_the_moving_average_of_the_weights_after_each_step():
+    class Record(torch_callbacks.Callback):
+        def __init__(self):
+            self.seen = []
+
+        def on_step_end(self, run):
+            self.seen.append(weights(run.model).clone())
+
+    model, optimizer = build()
+    ema, record = torch_callbacks.Ema(0.9), Record()
+    train(model, optimizer, 2, callbacks=[ema, record])
+    average = record.seen[0]
+    for own in record.seen[1:]:
+        average = 0.9 * average + 0.1 * own
+    assert torch.allclose(weights(ema.average), average, atol=1e-6)
+    assert not torch.allclose(weights(model), average, atol=1e-4)
+
+
+def test_ema_resumes_where_it_stopped(tmp_path):
+    def run(epochs, path=None):
+        model, optimizer = build()
+        ema = torch_callbacks.Ema(0.9)
+        train(model, optimizer, epochs, callbacks=[ema], checkpoint=path)
+        return weights(ema.average)
+
+    run(2, tmp_path / "run.safetensors")
+    assert torch.equal(run(4, tmp_path / "run.safetensors"), run(4))
