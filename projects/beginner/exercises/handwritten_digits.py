@@ -297,3 +297,104 @@ class Confusion(exercise.Exercise):
             exercise.Mistake(once, "does not add up"),
             exercise.Mistake(lambda t, a, k: right(t, a, k) / len(t), "shares"),
         )
+
+
+class CrossEntropy(exercise.Exercise):
+    """Write `cross_entropy(probs, y)`: the mean of −ln of the probability that each example gave to its right digit.
+
+    probs (N, K) with rows that sum to 1, y (N,) right classes -> number.
+    """
+
+    difficulty = 1
+    minutes = 5
+    hints = (
+        "Of each row only one number counts. How do you pick `probs[i, y[i]]` for all rows at once?",
+        "`-np.log(probs[np.arange(len(y)), y]).mean()`.",
+    )
+    why = "A sure and right answer costs 0, guessing costs ln K, a sure and wrong one has no limit."
+
+    def test(self, cross_entropy):
+        probs = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.25, 0.25], [0.2, 0.2, 0.6]])
+        y = np.array([0, 1, 2, 2])
+        picked, right = probs[np.arange(4), y], self.reference(probs, y)
+        got = self.expect_array(self.call(cross_entropy, probs, y))
+        if got.shape == (4,):
+            raise exercise.Wrong("That is one loss for each example: take their mean.")
+        got = self.expect_number(got)
+        for wrong, message in (
+            (-right, "The sign is wrong: the logarithm of a probability is negative, a loss is not."),
+            (right * len(y), "That is the sum: take the mean, so that the loss does not grow with N."),
+            (-np.log(probs.max(1)).mean(), "You took the largest probability: the one of the *right* class counts."),
+            (-np.log(picked.mean()), "The logarithm comes first, the mean after it."),
+            (-np.log10(picked).mean(), "That is the logarithm to base 10: use the natural one, `np.log`."),
+            (-np.log(probs[:, y]).mean(), "`probs[:, y]` takes whole columns: pair row i with column y[i]."),
+        ):
+            if np.isclose(got, wrong):
+                raise exercise.Wrong(message)
+        self.expect_close(got, right)
+
+    @staticmethod
+    def reference(probs, y):
+        return -np.log(probs[np.arange(len(y)), y]).mean()
+
+    mistakes = (
+        exercise.Mistake(lambda probs, y: np.log(probs[np.arange(len(y)), y]).mean(), "sign"),
+        exercise.Mistake(lambda probs, y: -np.log(probs[np.arange(len(y)), y]).sum(), "the sum"),
+        exercise.Mistake(lambda probs, y: -np.log(probs[np.arange(len(y)), y]), "one loss for each"),
+        exercise.Mistake(lambda probs, y: -np.log(probs.max(1)).mean(), "*right* class"),
+        exercise.Mistake(lambda probs, y: -np.log(probs[:, y]).mean(), "whole columns"),
+        exercise.Mistake(lambda probs, y: -np.log10(probs[np.arange(len(y)), y]).mean(), "base 10"),
+    )
+
+
+class ReadOrRefuse(exercise.Exercise):
+    """Write `read_or_refuse(probs, threshold)`: the likeliest digit of each row, or −1 where the model is not sure.
+
+    probs (N, K) -> (N,) whole numbers. Sure means: the largest probability is at least the threshold.
+    """
+
+    difficulty = 2
+    minutes = 8
+    hints = (
+        "Two arrays: the digit of each row (`argmax`) and how sure it is (`max`).",
+        "`np.where(probs.max(1) >= threshold, probs.argmax(1), -1)`.",
+    )
+    why = "A served model needs a way out: a refused digit costs a minute, a misread one a lost letter."
+
+    def test(self, read_or_refuse):
+        probs = np.array([[0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.05, 0.05, 0.9], [0.75, 0.25, 0.0]])
+        right = np.array([1, -1, 2, 0])
+        got = self.expect_array(self.call(read_or_refuse, probs, 0.75))
+        if got.shape == (3,):
+            raise exercise.Wrong("Only the sure ones are left: keep one answer for each row, −1 for a refused one.")
+        got = self.expect_array(got, shape=(4,))
+        if got.dtype == bool:
+            raise exercise.Wrong("That says which rows are sure: return their digits, and −1 elsewhere.")
+        for wrong, message in (
+            ([1, 0, 2, 0], "Nothing is refused: compare the largest probability of each row with the threshold."),
+            ([1, -1, 2, -1], "At least the threshold: a probability equal to it is sure enough, `>=`."),
+            ([-1, 0, -1, -1], "The sure ones are refused: −1 belongs where the largest probability is *below* it."),
+        ):
+            if np.array_equal(got, wrong):
+                raise exercise.Wrong(message)
+        self.expect_close(got, right)
+        again = self.expect_array(self.call(read_or_refuse, probs[:2], 0.4), shape=(2,))
+        if not np.array_equal(again, [1, 0]):
+            raise exercise.Wrong("With the threshold 0.4 both of these rows are sure: use the argument.")
+
+    @staticmethod
+    def reference(probs, threshold):
+        return np.where(probs.max(1) >= threshold, probs.argmax(1), -1)
+
+    mistakes = (
+        exercise.Mistake(lambda probs, threshold: probs.argmax(1), "Nothing is refused"),
+        exercise.Mistake(lambda probs, threshold: np.where(probs.max(1) > threshold, probs.argmax(1), -1), "At least"),
+        exercise.Mistake(
+            lambda probs, threshold: np.where(probs.max(1) < threshold, probs.argmax(1), -1), "are refused"
+        ),
+        exercise.Mistake(lambda probs, threshold: probs.argmax(1)[probs.max(1) >= threshold], "Only the sure ones"),
+        exercise.Mistake(lambda probs, threshold: probs.max(1) >= threshold, "which rows are sure"),
+        exercise.Mistake(
+            lambda probs, threshold: np.where(probs.max(1) >= 0.75, probs.argmax(1), -1), "use the argument"
+        ),
+    )
