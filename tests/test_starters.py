@@ -82,6 +82,7 @@ def test_only_worked_cells_change():
         ("code", "x = 1", ("nbval-check-output",)),
         ("code", "answer = 42", ("pytorch", "solution")),
         ("markdown", "The answer is 42.", ("solution",)),
+        ("markdown", "It was 42.\n\n## Milestone 2\n\nMore.", ("solution",)),
         ("code", "def f():\n    ...", ("exercise",)),
     )
     full.cells[2].outputs = [nbformat.v4.new_output("stream", text="1")]
@@ -90,6 +91,7 @@ def test_only_worked_cells_change():
         "Brief",
         "x = 1",
         "# Your turn, in PyTorch\n...",
+        "## Milestone 2\n\nMore.",
         "def f():\n    ...",
     ]
     assert made.cells[0].source.startswith("# Project 9: A test (starter)\n\n**Starter edition.**")

@@ -3,9 +3,9 @@
 python tools/starter.py           write projects/*/NN_name_starter.ipynb for every project
 python tools/starter.py --check   fail if one is old
 
-A cell tagged `solution` is left out if it is text. Of its code remain the comment at its top, the imports, and of each
-function and class the first line with its docstring; the bodies become `...`. All other cells stay as they are, so
-that a starter runs from top to bottom before a word is written.
+Of a text tagged `solution` remains what stands from its first heading on. Of such code remain the comment at its top,
+the imports, and of each function and class the first line with its docstring; the bodies become `...`. All other cells
+stay as they are, so that a starter runs from top to bottom before a word is written.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-from course import ROOT, STARTER, lessons, read, tags
+from course import HEADING, ROOT, STARTER, lessons, read, tags
 from execute import dumps, normalise
 from index import BADGES, badges, colab_cell
 
@@ -29,7 +29,7 @@ def starter_path(path):
 
 def starter(nb, path):
     """The starter edition of a project's notebook; `path` is the full one's, relative to the repository."""
-    cells = [_cell(cell) for cell in nb.cells if not ("solution" in tags(cell) and cell.cell_type == "markdown")]
+    cells = [kept for cell in nb.cells if (kept := _cell(cell))]
     new, own = nbformat.v4.new_notebook(cells=cells, metadata=nb.metadata), starter_path(path)
     new.metadata.pop("course", None)  # no outputs, so no hash of their sources
     first = cells[0]
@@ -39,13 +39,17 @@ def starter(nb, path):
     first.source = f"{title} (starter)\n\n{note}\n{rest}"
     for cell in cells:
         if "colab" in tags(cell):
-            cell.source = colab_cell(own)
+            cell.source, cell.metadata["cellView"] = colab_cell(own), "form"
     return normalise(new)
 
 
 def _cell(cell):
+    """The cell of the starter, or None."""
     if cell.cell_type == "markdown":
-        return nbformat.v4.new_markdown_cell(cell.source, metadata=cell.metadata)
+        source = cell.source
+        if "solution" in tags(cell):
+            source = source[match.start() :] if (match := HEADING.search(source)) else ""
+        return nbformat.v4.new_markdown_cell(source, metadata={}) if source else None
     source = stub(cell.source, tags(cell)) if "solution" in tags(cell) else cell.source
     kept = [tag for tag in tags(cell) if tag not in ("solution", "nbval-check-output")]
     return nbformat.v4.new_code_cell(source, metadata={**cell.metadata, "tags": kept})

@@ -76,7 +76,8 @@ class Vocabulary:
         return [self.tokens[i] for i in ids if i != 0]
 
     def save(self, path):
-        """Write the vocabulary to a JSON file."""
+        """Write the vocabulary to a JSON file, in a new folder if need be."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         content = {"specials": self.specials, "tokens": self.tokens[len(self.specials) :]}
         Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
 
