@@ -35,7 +35,7 @@ class Jump(exercise.Exercise):
         a, right = _a(t), self.reference(x0, noise, t, ALPHA_BAR)
         got = self.expect_array(self.call(jump, x0, noise, t, ALPHA_BAR), shape=x0.shape)
         for wrong, message in (
-            (a * x0 + (1 - a) * noise, "ᾱ is a share of the *variance*: both weights need a square root."),
+            (a * x0 + (1 - a) * noise, "ᾱ is a share of the variance: both weights need a square root."),
             (
                 np.sqrt(a) * x0 + (1 - a) * noise,
                 "The noise's weight needs its root too: √(1 − ᾱ).",
@@ -61,7 +61,7 @@ class Jump(exercise.Exercise):
         return np.sqrt(a) * x0 + np.sqrt(1 - a) * noise
 
     mistakes = (
-        exercise.Mistake(lambda x, e, t, ab: _a(t) * x + (1 - _a(t)) * e, "share of the *variance*"),
+        exercise.Mistake(lambda x, e, t, ab: _a(t) * x + (1 - _a(t)) * e, "share of the variance"),
         exercise.Mistake(lambda x, e, t, ab: np.sqrt(_a(t)) * x + (1 - _a(t)) * e, "noise's weight needs its root"),
         exercise.Mistake(lambda x, e, t, ab: np.sqrt(_a(t)) * x + e, "no weight"),
         exercise.Mistake(lambda x, e, t, ab: np.sqrt(1 - _a(t)) * x + np.sqrt(_a(t)) * e, "swapped"),
@@ -106,9 +106,9 @@ class FromVelocity(exercise.Exercise):
         if np.allclose(x0_got, noise) and np.allclose(noise_got, x0):
             raise exercise.Wrong("Picture and noise are swapped: the picture comes first.")
         if np.allclose(x0_got, c * x_t + s * v):
-            raise exercise.Wrong("The sign of v is wrong in the picture: √a x_t *minus* √(1 − a) v.")
+            raise exercise.Wrong("The sign of v is wrong in the picture: √a x_t minus √(1 − a) v.")
         if np.allclose(noise_got, s * x_t - c * v):
-            raise exercise.Wrong("The sign of v is wrong in the noise: √(1 − a) x_t *plus* √a v.")
+            raise exercise.Wrong("The sign of v is wrong in the noise: √(1 − a) x_t plus √a v.")
         if np.allclose(x0_got, a * x_t - (1 - a) * v):
             raise exercise.Wrong("The roots are missing: the weights are √a and √(1 − a).")
         self.expect_close(x0_got, x0, name="the picture")
@@ -223,7 +223,7 @@ class DiffusionLoss(exercise.Exercise):
         "`ops.take(alpha_bar, t)` picks ᾱ of each example; `ops.reshape(…, (-1, 1, 1, 1))` lets it meet the pictures.",
         "x_t = ops.sqrt(a) * x0 + ops.sqrt(1 - a) * noise; ops.mean((model([x_t, t]) - noise) ** 2).",
     )
-    why = "The target is the noise that *you* drew: no label, no likelihood, no adversary is needed."
+    why = "The target is the noise that you drew: no label, no likelihood, no adversary is needed."
 
     def test(self, loss):
         from keras import ops

@@ -324,7 +324,7 @@ class CrossEntropy(exercise.Exercise):
         for wrong, message in (
             (-right, "The sign is wrong: the logarithm of a probability is negative, a loss is not."),
             (right * len(y), "That is the sum: take the mean, so that the loss does not grow with N."),
-            (-np.log(probs.max(1)).mean(), "You took the largest probability: the one of the *right* class counts."),
+            (-np.log(probs.max(1)).mean(), "You took the largest probability: the one of the right class counts."),
             (-np.log(picked.mean()), "The logarithm comes first, the mean after it."),
             (-np.log10(picked).mean(), "That is the logarithm to base 10: use the natural one, `np.log`."),
             (-np.log(probs[:, y]).mean(), "`probs[:, y]` takes whole columns: pair row i with column y[i]."),
@@ -341,7 +341,7 @@ class CrossEntropy(exercise.Exercise):
         exercise.Mistake(lambda probs, y: np.log(probs[np.arange(len(y)), y]).mean(), "sign"),
         exercise.Mistake(lambda probs, y: -np.log(probs[np.arange(len(y)), y]).sum(), "the sum"),
         exercise.Mistake(lambda probs, y: -np.log(probs[np.arange(len(y)), y]), "one loss for each"),
-        exercise.Mistake(lambda probs, y: -np.log(probs.max(1)).mean(), "*right* class"),
+        exercise.Mistake(lambda probs, y: -np.log(probs.max(1)).mean(), "right class"),
         exercise.Mistake(lambda probs, y: -np.log(probs[:, y]).mean(), "whole columns"),
         exercise.Mistake(lambda probs, y: -np.log10(probs[np.arange(len(y)), y]).mean(), "base 10"),
     )
@@ -373,7 +373,7 @@ class ReadOrRefuse(exercise.Exercise):
         for wrong, message in (
             ([1, 0, 2, 0], "Nothing is refused: compare the largest probability of each row with the threshold."),
             ([1, -1, 2, -1], "At least the threshold: a probability equal to it is sure enough, `>=`."),
-            ([-1, 0, -1, -1], "The sure ones are refused: −1 belongs where the largest probability is *below* it."),
+            ([-1, 0, -1, -1], "The sure ones are refused: −1 belongs where the largest probability is below it."),
         ):
             if np.array_equal(got, wrong):
                 raise exercise.Wrong(message)

@@ -42,7 +42,7 @@ class ImputeWithIndicator(exercise.Exercise):
         if np.isnan(got[:, 0]).any():
             raise exercise.Wrong("Gaps are left: the median of a column with NaN is NaN, `np.nanmedian` skips them.")
         if np.array_equal(got[:, 1], 1.0 - gap):
-            raise exercise.Wrong("The indicator is upside down: 1 means that the value *was missing*.")
+            raise exercise.Wrong("The indicator is upside down: 1 means that the value was missing.")
         if not got[:, 1].any():
             raise exercise.Wrong("The indicator is 0 everywhere: look for the gaps before you fill them.")
         fill = got[gap, 0]
@@ -163,7 +163,7 @@ class OutOfFoldMeans(exercise.Exercise):
             raise exercise.Wrong("Each row's own price is inside its mean: that is the leak. Use the other folds only.")
         inside = same & (FOLDS[:, None] == FOLDS)
         if np.allclose(got[seen], (inside @ LOGS / inside.sum(1))[seen]):
-            raise exercise.Wrong("You average *inside* the row's fold: take the rows with `folds != f`.")
+            raise exercise.Wrong("You average inside the row's fold: take the rows with `folds != f`.")
         others = same & ~np.eye(8, dtype=bool)
         if np.allclose(got[seen], (others[seen] @ LOGS) / others[seen].sum(1)):
             raise exercise.Wrong("Only the row itself is left out: the rest of its fold must stay out as well.")
@@ -172,7 +172,7 @@ class OutOfFoldMeans(exercise.Exercise):
         if np.allclose(got[lonely], 0):
             raise exercise.Wrong("A key that the other folds do not have gives 0, a price of 1 dollar in logarithms.")
         if np.allclose(got[lonely], LOGS.mean()):
-            raise exercise.Wrong("The fallback is the mean of *all* rows: leave the own fold out of it too.")
+            raise exercise.Wrong("The fallback is the mean of all rows: leave the own fold out of it too.")
         self.expect_close(got, right)
 
     @staticmethod
@@ -209,11 +209,11 @@ class OutOfFoldMeans(exercise.Exercise):
 
         return (
             exercise.Mistake(everything, "that is the leak"),
-            exercise.Mistake(inside, "*inside* the row's fold"),
+            exercise.Mistake(inside, "inside the row's fold"),
             exercise.Mistake(one_out, "rest of its fold"),
             exercise.Mistake(fallback(lambda y: np.nan), "gives NaN"),
             exercise.Mistake(fallback(lambda y: 0.0), "gives 0"),
-            exercise.Mistake(fallback(np.mean), "mean of *all* rows"),
+            exercise.Mistake(fallback(np.mean), "mean of all rows"),
         )
 
 
@@ -256,7 +256,7 @@ class JoinInputs(exercise.Exercise):
         if np.allclose(got[:, :2], right_array[:, :2]) and np.allclose(
             got[:, 2:4], tables[0](x[:, 0].long().clamp(0)).detach()
         ):
-            raise exercise.Wrong("The tables read the *numbers*: the codes begin at column `n_numbers`.")
+            raise exercise.Wrong("The tables read the numbers: the codes begin at column `n_numbers`.")
         if np.allclose(got[:, 2:], np.roll(right_array[:, 2:], 1, axis=0)):
             raise exercise.Wrong("The rows of numbers and vectors are shifted against each other.")
         self.expect_close(got, right, "The order of the vectors is that of the codes.")
@@ -292,7 +292,7 @@ class JoinInputs(exercise.Exercise):
             exercise.Mistake(lambda x, tables, n: right(x, tables, n)[:, n:], "Only the vectors"),
             exercise.Mistake(lambda x, tables, n: right(x, tables, n).detach(), "no gradient"),
             exercise.Mistake(shared, "column j needs table j"),
-            exercise.Mistake(numbers_as_codes, "read the *numbers*"),
+            exercise.Mistake(numbers_as_codes, "read the numbers"),
             exercise.Mistake(turned, "order is turned round"),
         )
 
@@ -463,7 +463,7 @@ class PartialDependence(exercise.Exercise):
             raise exercise.Wrong("You take the median of the answers: partial dependence is their mean.")
         near = [predict(TABLE[np.argsort(abs(TABLE[:, 1] - v))[:8]]).mean() for v in values]
         if np.allclose(got, near, rtol=1e-6):
-            raise exercise.Wrong("You average the rows that *have* such a value: other columns change along with it.")
+            raise exercise.Wrong("You average the rows that have such a value: other columns change along with it.")
         if np.allclose(got, [predict(_set(TABLE, 0, v)).mean() for v in values]):
             raise exercise.Wrong("Another column moves: overwrite the one that was asked for, `x[:, column]`.")
         if np.allclose(got, right - right[0]):
@@ -505,7 +505,7 @@ class PartialDependence(exercise.Exercise):
             exercise.Mistake(average_house, "one average house"),
             exercise.Mistake(lambda f, x, c, v: np.full(len(v), f(x).mean()), "curve is flat"),
             exercise.Mistake(lambda f, x, c, v: np.array([np.median(f(_set(x, c, a))) for a in v]), "their mean"),
-            exercise.Mistake(neighbours, "that *have* such a value"),
+            exercise.Mistake(neighbours, "that have such a value"),
             exercise.Mistake(lambda f, x, c, v: right(f, x, 0, v), "Another column"),
             exercise.Mistake(lambda f, x, c, v: right(f, x, c, v) - right(f, x, c, v)[0], "starts at 0"),
             exercise.Mistake(in_place, "work on a copy"),

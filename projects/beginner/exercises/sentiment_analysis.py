@@ -471,9 +471,7 @@ class PairedInterval(exercise.Exercise):
         if abs(got.mean() + right.mean()) < 0.02 and abs(got.mean() - right.mean()) > 0.03:
             raise exercise.Wrong("The sign is turned round: accuracy of A minus accuracy of B.")
         if width < 0.1 * wanted:
-            raise exercise.Wrong(
-                "All draws are alike: draw *with* replacement, or the same N sentences come each time."
-            )
+            raise exercise.Wrong("All draws are alike: draw with replacement, or the same N sentences come each time.")
         if np.array_equal(got, again):
             raise exercise.Wrong("Another seed gives exactly the same interval: use `np.random.default_rng(seed)`.")
         if abs(got.mean() - right.mean()) > 0.02:
