@@ -510,7 +510,7 @@ class PairedInterval(exercise.Exercise):
         right = PairedInterval.reference
         return (
             exercise.Mistake(unpaired, "drawn apart"),
-            exercise.Mistake(shuffled, "with* replacement"),
+            exercise.Mistake(shuffled, "with replacement"),
             exercise.Mistake(lambda a, b, draws, seed: right(b, a, draws, seed), "sign is turned"),
             exercise.Mistake(ninety, "Too narrow"),
             exercise.Mistake(lambda a, b, draws, seed: right(a, b, draws, seed)[::-1], "upper end comes first"),
