@@ -10,16 +10,16 @@ import sys
 
 from course import ROOT, notebooks
 
-CELL_SECONDS = 300  # wall clock of one cell; the budget of a notebook is in CPU seconds, see tests/nbval_plugin.py
+CELL_SECONDS = 300  # wall clock of one cell; the budget of a notebook is in CPU seconds, see tests/course/nbval_plugin.py
 QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
 OPTIONS = [
     "--nbval-lax",  # compares only the cells tagged nbval-check-output
     "--nbval-current-env",  # this Python, whatever kernel a notebook names
     f"--nbval-cell-timeout={CELL_SECONDS}",
     "--dist=loadscope",  # the cells of a notebook stay on one worker
-    "--no-loadscope-reorder",  # tests/nbval_plugin.py puts the heavy notebooks first
+    "--no-loadscope-reorder",  # tests/course/nbval_plugin.py puts the heavy notebooks first
 ]
-RULES = ["tests/test_lessons.py", "tests/test_exercises.py"]
+RULES = ["tests/course/test_lessons.py", "tests/exercises", "tests/explorers"]
 
 
 SHARDS = ["phase1", "phase2", "phase3", "phase4", "projects", "notebooks", "tests"]

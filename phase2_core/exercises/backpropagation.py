@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from utils import exercise, exercise_guard
+from utils import exercise
+from utils.exercise import guard
 
 FAULTS = {
     "none": "a correct backward pass",
@@ -174,7 +175,7 @@ class SiluFunction(_Measured, exercise.Exercise):
             raise exercise.Wrong("Pass a class that inherits from `torch.autograd.Function`.")
         methods = [vars(silu).get(name) for name in ("forward", "backward")]
         bodies = [getattr(method, "__func__", method) for method in methods]
-        if any(exercise_guard.is_stub(body) for body in bodies if body is not None):
+        if any(guard.is_stub(body) for body in bodies if body is not None):
             raise exercise.NotAttempted
         if None in methods:
             raise exercise.Wrong("The class needs two static methods, `forward(ctx, z)` and `backward(ctx, da)`.")

@@ -610,7 +610,7 @@ def patients():
     """The five trainings of exercise 5 -> {name: (rates (T,), losses (T +
     1,))}. Faults below; solve the exercise first.
     """
-    from utils.widgets import learning_rate_schedules as pictures
+    from explorers import learning_rate_schedules as pictures
 
     runs, t = {}, np.arange(pictures.STEPS)
     half = lambda share: (1 + np.cos(np.pi * share)) / 2
