@@ -15,18 +15,6 @@ TWICE = "The value is x + round(x), so x is counted as well: subtract it inside 
 IMAGES = RNG.standard_normal((5, 4)).astype(np.float32)
 
 
-def _sigmoid(z):
-    return 1 / (1 + np.exp(-z))
-
-
-def _say(got, right, candidates):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == got.shape and np.allclose(got, other, rtol=1e-4, atol=1e-5)
-    for wrong, sentence in candidates:
-        if same(wrong) and not same(right):
-            raise exercise.Wrong(sentence)
-
-
 class SlopeOfComposition(exercise.Exercise):
     """Write `slope_of_composition(x)`: the derivative of σ(2x² - 1) at every point of x, (N,) -> (N,). By hand."""
 
@@ -40,9 +28,9 @@ class SlopeOfComposition(exercise.Exercise):
 
     def test(self, slope_of_composition):
         for x in (POINTS, POINTS[:2], np.linspace(-0.7, 1.1, 9)):
-            p, q = _sigmoid(2 * x**2 - 1), _sigmoid(x)
+            p, q = exercise.sigmoid(2 * x**2 - 1), exercise.sigmoid(x)
             got = self.expect_array(self.call(slope_of_composition, x), shape=x.shape)
-            _say(
+            exercise.name_mistake(
                 got,
                 p * (1 - p) * 4 * x,
                 (
@@ -67,10 +55,10 @@ class SlopeOfComposition(exercise.Exercise):
 
     @staticmethod
     def mistakes():
-        p = lambda x: _sigmoid(2 * x**2 - 1)
+        p = lambda x: exercise.sigmoid(2 * x**2 - 1)
         return (
             exercise.Mistake(lambda x: p(x) * (1 - p(x)), "inner derivative is missing"),
-            exercise.Mistake(lambda x: _sigmoid(x) * (1 - _sigmoid(x)) * 4 * x, "belongs at u"),
+            exercise.Mistake(lambda x: exercise.sigmoid(x) * (1 - exercise.sigmoid(x)) * 4 * x, "belongs at u"),
             exercise.Mistake(lambda x: p(x) * (1 - p(x)) + 4 * x, "chain rule multiplies"),
             exercise.Mistake(lambda x: p(x) * 4 * x, "factor 1 - σ(u) is missing"),
             exercise.Mistake(lambda x: p(x) * (1 - p(x)) * (4 * x - 1), "constant -1 is 0"),
@@ -120,7 +108,7 @@ class NumericJacobian(exercise.Exercise):
         left_down = [f(np.where(np.arange(len(x)) < i, x - h, x) - s) for i, s in enumerate(steps)]
         piled = (np.stack(left, axis=1) - np.stack(left_down, axis=1)) / (2 * h)
         exchanged = "Rows and columns are exchanged: row k is output k, column i is input i."
-        _say(
+        exercise.name_mistake(
             got,
             right,
             (
@@ -219,9 +207,9 @@ class LayerGradients(exercise.Exercise):
             (x.T @ no_bias, "The bias is missing in the answer: x W + b."),
             (right_w.T, "dW is transposed: it must have the shape of W, (D, K)."),
         ]
-        _say(dw, right_w, rows)
+        exercise.name_mistake(dw, right_w, rows)
         self.expect_close(dw, right_w, "dW[d, k] adds up x[n, d] · slope[n, k] over n.", name="`dW`")
-        _say(
+        exercise.name_mistake(
             db,
             right_b,
             (
@@ -346,7 +334,7 @@ class InputGradients(exercise.Exercise):
                 (jacobian[:, k[0]], "Every row used the class of the first: example n has class k[n]."),
                 (jacobian[rows, logits.argmax(1)], "You took the largest score: the class k[n] is given."),
             ]
-        _say(got, right, candidates)
+        exercise.name_mistake(got, right, candidates)
         self.expect_close(got, right, "Score k[n] of example n, with respect to x[n].", rtol=1e-4, atol=1e-5)
 
     @staticmethod
@@ -425,7 +413,7 @@ class RoundPassed(exercise.Exercise):
             value = self.call(round_passed, ops.convert_to_tensor(x))
             value = self.expect_array(value, shape=x.shape, name="the value")
             rounded, factors = np.round(x), np.arange(1.0, x.size + 1, dtype="float32").reshape(x.shape)
-            _say(
+            exercise.name_mistake(
                 value,
                 rounded,
                 (
@@ -437,7 +425,7 @@ class RoundPassed(exercise.Exercise):
             self.expect_close(value, rounded, "The value must be that of `ops.round`.", atol=1e-5)
             tensor = ops.convert_to_tensor(factors)
             grad = _keras_gradient(lambda t, c=tensor: ops.sum(round_passed(t) * c), x)
-            _say(
+            exercise.name_mistake(
                 grad,
                 factors,
                 (

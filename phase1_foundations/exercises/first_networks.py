@@ -451,7 +451,7 @@ def patients(x, y, n_steps=60):
     return curves
 
 
-class Diagnose(exercise.Exercise):
+class Diagnose(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the four networks P, Q, R, S: a dict such as `{"P": "not scaled", ...}`.
 
     The faults: "rate too low", "rate too high", "labels shuffled", "not scaled", each once. The curves are all that
@@ -460,56 +460,28 @@ class Diagnose(exercise.Exercise):
 
     difficulty = 3
     minutes = 20
-    answer_kind = "value"
     hints = (
         "Read the loss of the very first step: all inputs in 0..1 and small weights give about ln 10 = 2.30.",
         "Then ask of the others: does one batch of 32 pictures become easy? What cannot learn 32 pictures has a fault "
         "in the machine; what learns them, but nothing about the rest, has a fault in the data.",
     )
     why = "First loss, one batch, whole data: three looks tell faults of data, scale and learning rate apart."
-
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("PQRS"):
-            raise exercise.Wrong(f"The keys are 'P', 'Q', 'R', 'S'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in list(FAULTS)]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < 4:
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        symptoms = {
-            "R": (
-                "not scaled",
-                "R starts far above ln 10: its logits are large before any training. What makes them so?",
-            ),
-            "S": ("rate too high", "S starts at ln 10 and jumps up at the next steps: what throws it that far?"),
-            "Q": ("rate too low", "Q does not even learn 32 pictures, and moves quietly: what keeps its steps tiny?"),
-            "P": (
-                "labels shuffled",
-                "P learns 32 pictures by heart but nothing about the rest: is there a rule to find?",
-            ),
-        }
-        for name, (fault, words) in symptoms.items():
-            if answer[name] != fault:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {"P": "labels shuffled", "Q": "rate too low", "R": "not scaled", "S": "rate too high"}
+    faults = {"P": "labels shuffled", "Q": "rate too low", "R": "not scaled", "S": "rate too high"}
+    symptoms = {
+        "R": "R starts far above ln 10: its logits are large before any training. What makes them so?",
+        "S": "S starts at ln 10 and jumps up at the next steps: what throws it that far?",
+        "Q": "Q does not even learn 32 pictures, and moves quietly: what keeps its steps tiny?",
+        "P": "P learns 32 pictures by heart but nothing about the rest: is there a rule to find?",
+    }
 
     @staticmethod
     def mistakes():
-        right = {"P": "labels shuffled", "Q": "rate too low", "R": "not scaled", "S": "rate too high"}
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Diagnose.faults, Diagnose.swapped
 
         return (
             exercise.Mistake(swapped("P", "Q"), "does not even learn 32 pictures"),
             exercise.Mistake(swapped("R", "S"), "R starts far above"),
             exercise.Mistake(swapped("S", "Q"), "jumps up"),
             exercise.Mistake(dict.fromkeys("PQRS", "not scaled"), "exactly once"),
-            exercise.Mistake(right | {"P": "overfitting"}, "none of the faults"),
+            exercise.Mistake(right | {"P": "overfitting"}, "none of the names"),
         )

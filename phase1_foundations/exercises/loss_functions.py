@@ -130,7 +130,7 @@ class StableCrossEntropy(exercise.Exercise):
             self.expect_close(got, right, "Right for small logits, wrong for large ones.", rtol=1e-5, name="the loss")
 
     def _compare(self, got, logits, y):
-        rows, log_p = np.arange(len(y)), self._log_softmax(logits)
+        rows, log_p = np.arange(len(y)), exercise.log_softmax(logits)
         losses = -log_p[rows, y]
         probs = np.exp(log_p)
         with np.errstate(all="ignore"):
@@ -140,8 +140,10 @@ class StableCrossEntropy(exercise.Exercise):
                 "`[:, y]` picks every class of the batch in every row, (B, B): use `[np.arange(len(y)), y]`.": -log_p[
                     :, y
                 ].mean(),
-                "The softmax runs over the batch: classes are axis 1.": -self._log_softmax(logits.T).T[rows, y].mean(),
-                "A softmax too many: lse minus the logit has it inside.": -self._log_softmax(probs)[rows, y].mean(),
+                "The softmax runs over the batch: classes are axis 1.": -exercise.log_softmax(logits, 0)[
+                    rows, y
+                ].mean(),
+                "A softmax too many: lse minus the logit has it inside.": -exercise.log_softmax(probs)[rows, y].mean(),
                 "These are bits: use the natural logarithm.": losses.mean() / np.log(2),
                 "Mean over all B · K entries: only the class of each row counts, divide by B.": losses.mean()
                 / logits.shape[1],
@@ -161,11 +163,6 @@ class StableCrossEntropy(exercise.Exercise):
         return 2 * rng.standard_normal((n, classes)) + 0.7, rng.integers(0, classes, n)
 
     @staticmethod
-    def _log_softmax(z):
-        z = z - z.max(axis=1, keepdims=True)
-        return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-
-    @staticmethod
     def reference(logits, y):
         import numpy as np
 
@@ -175,7 +172,7 @@ class StableCrossEntropy(exercise.Exercise):
 
     @staticmethod
     def mistakes():
-        log_softmax = StableCrossEntropy._log_softmax
+        log_softmax = exercise.log_softmax
         at = lambda values, y: values[np.arange(len(y)), y]
 
         def naive(z, y):
@@ -461,7 +458,7 @@ class MaskedLoss(exercise.Exercise):
     def _compare(self, got, y, logits, mask, epsilon):
         right, loss = self._loss(y, logits, mask, epsilon), self._loss
         K = logits.shape[-1]
-        hot, log_p = np.eye(K)[y], self._log_softmax(logits)
+        hot, log_p = np.eye(K)[y], exercise.log_softmax(logits)
         masked = lambda target: -(target * log_p).sum(axis=-1)[mask > 0]
         p = np.exp(log_p)
         per_row = [loss(y[i : i + 1], logits[i : i + 1], mask[i : i + 1], epsilon) for i in range(len(y))]
@@ -484,7 +481,7 @@ class MaskedLoss(exercise.Exercise):
             "No smoothing: mix the one-hot target with epsilon / K.": masked(hot).mean(),
             "Mean over the classes: the cross-entropy is the *sum* over k.": right / K,
             "The sign is wrong: ln p is negative.": -right,
-            "A softmax too many: log_softmax wants the logits.": -(target * self._log_softmax(p))
+            "A softmax too many: log_softmax wants the logits.": -(target * exercise.log_softmax(p))
             .sum(axis=-1)[mask > 0]
             .mean(),
             "The mask is turned round: 1 means that the position counts.": loss(y, logits, 1 - mask, epsilon),
@@ -506,15 +503,10 @@ class MaskedLoss(exercise.Exercise):
         return rng.integers(0, classes, (batch, length)), (2 * rng.standard_normal(shape)).astype("float32"), mask
 
     @staticmethod
-    def _log_softmax(z):
-        z = z - z.max(axis=-1, keepdims=True)
-        return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
-
-    @staticmethod
     def _loss(y, logits, mask, epsilon):
         K = logits.shape[-1]
         target = (1 - epsilon) * np.eye(K)[y] + epsilon / K
-        losses = -(target * MaskedLoss._log_softmax(logits.astype(float))).sum(axis=-1)
+        losses = -(target * exercise.log_softmax(logits.astype(float))).sum(axis=-1)
         return (losses * mask).sum() / mask.sum()
 
     @staticmethod

@@ -467,13 +467,8 @@ class McDropout(exercise.Exercise):
         """Mean and std of the probabilities over all four masks, and the softmax of the mean logits; (B, K) each."""
         masks = np.array([[a, b] for a in (0.0, 2.0) for b in (0.0, 2.0)])  # (4, 2): kept units are doubled
         logits = (masks[:, None] * x) @ weights  # (4, B, K)
-        probs = McDropout._softmax(logits)
-        return probs.mean(axis=0), probs.std(axis=0), McDropout._softmax(logits.mean(axis=0))
-
-    @staticmethod
-    def _softmax(z):
-        e = np.exp(z - z.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)
+        probs = exercise.softmax(logits)
+        return probs.mean(axis=0), probs.std(axis=0), exercise.softmax(logits.mean(axis=0))
 
     @staticmethod
     def reference(model, x, n):
@@ -491,7 +486,7 @@ class McDropout(exercise.Exercise):
 
             return np.stack([ops.convert_to_numpy(model(x, training=training)) for _ in range(n)])
 
-        softmax = McDropout._softmax
+        softmax = exercise.softmax
 
         def both(values, axis=0):
             return values.mean(axis=axis), values.std(axis=axis)

@@ -3,20 +3,7 @@
 import numpy as np
 
 from utils import exercise
-
-
-def _say(got, right, candidates, rtol=1e-4, atol=1e-5):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=atol)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
-def _softmax(scores, axis=-1):
-    e = np.exp(scores - scores.max(axis, keepdims=True))
-    return e / e.sum(axis, keepdims=True)
+from utils.exercise import softmax
 
 
 class SoftLookup(exercise.Exercise):
@@ -41,22 +28,25 @@ class SoftLookup(exercise.Exercise):
             q, keys, values = rng.standard_normal(d), rng.standard_normal((n, d)), rng.standard_normal((n, m))
             got = self.expect_array(self.call(soft_lookup, q, keys, values))
             s = keys @ q
-            right = _softmax(s / np.sqrt(d)) @ values
+            right = softmax(s / np.sqrt(d)) @ values
             if got.shape == (n,) != (m,):
                 raise exercise.Wrong(f"You return {n} numbers, one for each key: mix the values, `weights @ values`.")
-            if got.shape == (d,) != (m,) and np.allclose(got, _softmax(s / np.sqrt(d)) @ keys):
+            if got.shape == (d,) != (m,) and np.allclose(got, softmax(s / np.sqrt(d)) @ keys):
                 raise exercise.Wrong("You mix the keys: they find, the values are returned.")
             wrong = [
-                (_softmax(s) @ values, "The root is missing: divide the scores by √d."),
-                (_softmax(s / d) @ values, "You divide by d: the deviation of a dot product is its root."),
-                (_softmax(s / np.sqrt(n)) @ values, "You divide by the root of the number of keys; d is their width."),
-                (_softmax(s * np.sqrt(d)) @ values, "You multiply by the root: divide."),
+                (softmax(s) @ values, "The root is missing: divide the scores by √d."),
+                (softmax(s / d) @ values, "You divide by d: the deviation of a dot product is its root."),
+                (
+                    softmax(s / np.sqrt(n)) @ values,
+                    "You divide by the root of the number of keys; d is their width.",
+                ),
+                (softmax(s * np.sqrt(d)) @ values, "You multiply by the root: divide."),
                 (s / np.sqrt(d) @ values, "These are the raw scores: make shares of them with a softmax first."),
                 (values[s.argmax()], "This is the value of the best key alone: a soft lookup mixes all values."),
                 (values.mean(0), "This is the plain mean: each value counts with its weight."),
                 (np.exp(s / np.sqrt(d)) @ values, "Divide by the sum of the exponentials: weights add up to 1."),
             ]
-            _say(got, right, wrong)
+            exercise.name_mistake(got, right, wrong)
             self.expect_close(got, right, "The answer is softmax(K q / √d) times the values.")
 
     @staticmethod
@@ -70,21 +60,21 @@ class SoftLookup(exercise.Exercise):
     @staticmethod
     def mistakes():
         return (
-            exercise.Mistake(lambda q, k, v: _softmax(k @ q) @ v, "root is missing"),
-            exercise.Mistake(lambda q, k, v: _softmax(k @ q / len(q)) @ v, "divide by d"),
-            exercise.Mistake(lambda q, k, v: _softmax(k @ q / np.sqrt(len(k))) @ v, "number of keys"),
-            exercise.Mistake(lambda q, k, v: _softmax(k @ q * np.sqrt(len(q))) @ v, "You multiply by the root"),
+            exercise.Mistake(lambda q, k, v: softmax(k @ q) @ v, "root is missing"),
+            exercise.Mistake(lambda q, k, v: softmax(k @ q / len(q)) @ v, "divide by d"),
+            exercise.Mistake(lambda q, k, v: softmax(k @ q / np.sqrt(len(k))) @ v, "number of keys"),
+            exercise.Mistake(lambda q, k, v: softmax(k @ q * np.sqrt(len(q))) @ v, "You multiply by the root"),
             exercise.Mistake(lambda q, k, v: k @ q / np.sqrt(len(q)) @ v, "raw scores"),
             exercise.Mistake(lambda q, k, v: v[(k @ q).argmax()], "best key alone"),
             exercise.Mistake(lambda q, k, v: np.exp(k @ q / np.sqrt(len(q))) @ v, "add up to 1"),
             exercise.Mistake(lambda q, k, v: v.mean(0), "plain mean"),
-            exercise.Mistake(lambda q, k, v: _softmax(k @ q / np.sqrt(len(q))) @ k, "mix the keys"),
-            exercise.Mistake(lambda q, k, v: _softmax(k @ q / np.sqrt(len(q))), "mix the values"),
+            exercise.Mistake(lambda q, k, v: softmax(k @ q / np.sqrt(len(q))) @ k, "mix the keys"),
+            exercise.Mistake(lambda q, k, v: softmax(k @ q / np.sqrt(len(q))), "mix the values"),
         )
 
 
 def _masked(scores, keep, axis=-1):
-    return _softmax(np.where(keep[:, None], scores, -1e30), axis)
+    return softmax(np.where(keep[:, None], scores, -1e30), axis)
 
 
 class MaskedSoftmax(exercise.Exercise):
@@ -115,19 +105,19 @@ class MaskedSoftmax(exercise.Exercise):
                 raise exercise.Wrong(f"Your result has shape {got.shape}, expected {right.shape}, one row a query.")
             if not np.isfinite(got).all():
                 raise exercise.Wrong("Large scores overflow, or small ones all become 0: subtract the row's maximum.")
-            kept = np.where(keep[:, None], _softmax(scores), 0.0)
-            zeroed = _softmax(np.where(keep[:, None], scores, 0.0))
-            _say(
+            kept = np.where(keep[:, None], softmax(scores), 0.0)
+            zeroed = softmax(np.where(keep[:, None], scores, 0.0))
+            exercise.name_mistake(
                 got,
                 right,
                 (
-                    (_softmax(scores), "The mask has no effect: padding gets weight."),
+                    (softmax(scores), "The mask has no effect: padding gets weight."),
                     (kept, "You set weights to 0 after the softmax: the rest no longer adds up to 1. Mask the scores."),
                     (zeroed, "A score of 0 is not a weight of 0, since exp(0) = 1: use -inf."),
                     (_masked(scores, ~keep), "The mask is the wrong way round: True means that one may look."),
                     (_masked(scores, keep, 1), "You share over the queries: the keys are the last axis."),
                     (np.where(keep[:, None], _masked(scores, keep, 1), 0.0), "You share over the queries, axis 1."),
-                    (_softmax(scores, 1), "You share over the queries and forget the mask."),
+                    (softmax(scores, 1), "You share over the queries and forget the mask."),
                 ),
             )
             self.expect_close(got, right, "Each row is a softmax over the kept keys.")
@@ -150,13 +140,13 @@ class MaskedSoftmax(exercise.Exercise):
                 return e / e.sum(-1, keepdims=True)
 
         return (
-            exercise.Mistake(lambda s, keep: _softmax(s), "no effect"),
-            exercise.Mistake(lambda s, keep: np.where(keep[:, None], _softmax(s), 0), "after the softmax"),
-            exercise.Mistake(lambda s, keep: _softmax(np.where(keep[:, None], s, 0)), "exp(0) = 1"),
+            exercise.Mistake(lambda s, keep: softmax(s), "no effect"),
+            exercise.Mistake(lambda s, keep: np.where(keep[:, None], softmax(s), 0), "after the softmax"),
+            exercise.Mistake(lambda s, keep: softmax(np.where(keep[:, None], s, 0)), "exp(0) = 1"),
             exercise.Mistake(lambda s, keep: _masked(s, ~keep), "wrong way round"),
             exercise.Mistake(lambda s, keep: _masked(s, keep, 1), "the keys are the last axis"),
             exercise.Mistake(overflow, "subtract the row's maximum"),
-            exercise.Mistake(lambda s, keep: _softmax(np.where(keep[:, None], s, s - 15)), "exactly 0"),
+            exercise.Mistake(lambda s, keep: softmax(np.where(keep[:, None], s, s - 15)), "exactly 0"),
         )
 
 
@@ -192,7 +182,7 @@ class AdditiveScores(exercise.Exercise):
                 raise exercise.Wrong("Queries and keys have changed places: rows are queries, (B, Tq, Tk).")
             if got.shape == sums.shape and got.shape != right.shape:
                 raise exercise.Wrong("The last axis is still there: the product with u makes one number of m.")
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (
@@ -204,8 +194,8 @@ class AdditiveScores(exercise.Exercise):
                     (np.tanh(sums @ u), "The tanh comes before the product with u, not after it."),
                     (np.tanh(sums).sum(-1), "You add up without weights: multiply by u."),
                     (np.maximum(sums, 0) @ u, "This is a ReLU; Bahdanau's score has a tanh."),
-                    (_softmax(right), "This is the softmax already: return the scores."),
-                    (_softmax(right, 1), "This is the softmax already: return the scores."),
+                    (softmax(right), "This is the softmax already: return the scores."),
+                    (softmax(right, 1), "This is the softmax already: return the scores."),
                     (a @ b.swapaxes(1, 2), "This is the dot product of the two, not the additive score."),
                 ),
             )
@@ -244,7 +234,7 @@ def _self_attention(x, W_q, W_k, W_v, diagonal=0, scale=None, upper=False, maske
     scores = q @ k.swapaxes(-2, -1) / (np.sqrt(q.shape[-1]) if scale is None else scale)
     ones = np.ones(scores.shape[-2:], bool)
     see = np.triu(ones) if upper else np.tril(ones, diagonal)
-    return _softmax(np.where(see, scores, -1e30) if masked else scores, axis) @ v
+    return softmax(np.where(see, scores, -1e30) if masked else scores, axis) @ v
 
 
 class CausalSelfAttention(exercise.Exercise):
@@ -298,7 +288,7 @@ class CausalSelfAttention(exercise.Exercise):
             ]
             if m == D:
                 wrong.append((_self_attention(x, a, b, np.eye(D)), "The values are x W_v, not x itself."))
-            _say(got, right, wrong)
+            exercise.name_mistake(got, right, wrong)
             if got.shape == x.shape != right.shape:
                 raise exercise.Wrong("Your result is as wide as x: the values are x W_v, not x itself.")
             self.expect_close(got, right, "Softmax of the masked, scaled scores, times x W_v.", rtol=1e-4, atol=1e-5)
@@ -379,32 +369,41 @@ class AttentionPooling(exercise.Exercise):
             got = self.expect_array(keras.ops.convert_to_numpy(out))
             s = x @ u
             masked = np.where(keep, s, -1e30)
-            right = (_softmax(masked)[..., None] * x).sum(1)
+            right = (softmax(masked)[..., None] * x).sum(1)
             if got.shape == (B, T) and T != D:
                 raise exercise.Wrong("You return the weights: mix the places, a sum over axis 1 of weights times x.")
             if got.shape == (B, T, D):
                 raise exercise.Wrong("The places are still there: add up over axis 1.")
             every = x.mean(1)
             kept = (keep[..., None] * x).sum(1) / keep.sum(1)[:, None]
-            zeroed = (_softmax(np.where(keep, s, 0.0))[..., None] * x).sum(1)
-            after = ((_softmax(s) * keep)[..., None] * x).sum(1)
-            _say(
+            zeroed = (softmax(np.where(keep, s, 0.0))[..., None] * x).sum(1)
+            after = ((softmax(s) * keep)[..., None] * x).sum(1)
+            exercise.name_mistake(
                 got,
                 right,
                 (
-                    ((_softmax(s)[..., None] * x).sum(1), "The mask has no effect: padding is mixed in."),
+                    ((softmax(s)[..., None] * x).sum(1), "The mask has no effect: padding is mixed in."),
                     (after, "You masked after the softmax: the weights no longer add up to 1. Mask the scores."),
                     (zeroed, "A score of 0 still gets weight, since exp(0) = 1: use a very negative score."),
-                    ((_softmax(np.where(keep, -1e30, s))[..., None] * x).sum(1), "The mask is the wrong way round."),
+                    (
+                        (softmax(np.where(keep, -1e30, s))[..., None] * x).sum(1),
+                        "The mask is the wrong way round.",
+                    ),
                     (every, "This is the plain mean of all places: u decides how much each counts."),
                     (kept, "This is the plain mean of the kept places: u decides how much each counts."),
                     (x.sum(1), "All weights are 1: a softmax over an axis of length 1 gives 1."),
-                    ((_softmax(masked, 0)[..., None] * x).sum(1), "You share over the batch: the places are axis 1."),
                     (
-                        _softmax(masked / np.sqrt(D))[..., None].__mul__(x).sum(1),
+                        (softmax(masked, 0)[..., None] * x).sum(1),
+                        "You share over the batch: the places are axis 1.",
+                    ),
+                    (
+                        softmax(masked / np.sqrt(D))[..., None].__mul__(x).sum(1),
                         "No root here: u is learnt, and fits.",
                     ),
-                    ((_softmax(masked)[..., None] * x).mean(1), "Sum, do not average: the weights add up to 1."),
+                    (
+                        (softmax(masked)[..., None] * x).mean(1),
+                        "Sum, do not average: the weights add up to 1.",
+                    ),
                 ),
             )
             self.expect_close(got, right, "Softmax of the masked scores, times x, added up.", rtol=1e-4, atol=1e-5)
@@ -438,7 +437,7 @@ class AttentionPooling(exercise.Exercise):
             from keras import ops
 
             x, keep, u = (ops.convert_to_numpy(a) for a in (x, keep, u))
-            return (_softmax(np.where(keep, x @ u, -1e30))[..., None] * x).sum(1)
+            return (softmax(np.where(keep, x @ u, -1e30))[..., None] * x).sum(1)
 
         return (
             exercise.Mistake(make(mask=None), "no effect"),

@@ -583,7 +583,7 @@ def describe_checks(charts):
     return f"Table of a numeric check of five networks and their loss curves. Wrong gradients: {'. '.join(parts)}."
 
 
-class Diagnose(exercise.Exercise):
+class Diagnose(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the five networks P, Q, R, S, T: a dict such as `{"P": "none", ...}`.
 
     The faults: "not zeroed", "slope at the output", "not transposed", "bias averaged", "none", each once.
@@ -591,51 +591,29 @@ class Diagnose(exercise.Exercise):
 
     difficulty = 3
     minutes = 15
-    answer_kind = "value"
     hints = (
         "Backward runs from W3 to W1. Which arrays are right? The bug lies before them; and does step 2 differ from 1?",
         "The tanh behind W2 stands between W3 and W2; the step back through W2 itself stands between W2 and W1.",
     )
     why = "The last array that is right and the first that is wrong enclose the bug: read the table from the loss back."
-
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("PQRST"):
-            raise exercise.Wrong(f"The keys are 'P', 'Q', 'R', 'S', 'T'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        symptoms = {
-            "S": "S is right in step 1 and wrong everywhere in step 2: what is still there from the first batch?",
-            "P": "In P all weights are right and all biases wrong: what is done with a bias alone?",
-            "R": "R is right everywhere, in both steps.",
-            "Q": "In Q only W1 and b1 are wrong: the bug lies between W2 and W1, on the way back through the layer.",
-            "T": "In T W3 and b3 are right, W2 is wrong already: what lies between W3 and W2?",
-        }
-        for name, words in symptoms.items():
-            if answer[name] != self.reference()[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {
-            "P": "bias averaged",
-            "Q": "not transposed",
-            "R": "none",
-            "S": "not zeroed",
-            "T": "slope at the output",
-        }
+    faults = {
+        "P": "bias averaged",
+        "Q": "not transposed",
+        "R": "none",
+        "S": "not zeroed",
+        "T": "slope at the output",
+    }
+    symptoms = {
+        "S": "S is right in step 1 and wrong everywhere in step 2: what is still there from the first batch?",
+        "P": "In P all weights are right and all biases wrong: what is done with a bias alone?",
+        "R": "R is right everywhere, in both steps.",
+        "Q": "In Q only W1 and b1 are wrong: the bug lies between W2 and W1, on the way back through the layer.",
+        "T": "In T W3 and b3 are right, W2 is wrong already: what lies between W3 and W2?",
+    }
 
     @staticmethod
     def mistakes():
-        right = Diagnose.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Diagnose.faults, Diagnose.swapped
 
         return (
             exercise.Mistake(swapped("Q", "T"), "only W1 and b1"),
@@ -643,5 +621,5 @@ class Diagnose(exercise.Exercise):
             exercise.Mistake(swapped("P", "R"), "a bias alone"),
             exercise.Mistake(swapped("P", "T"), "all biases wrong"),
             exercise.Mistake(dict.fromkeys("PQRST", "none"), "exactly once"),
-            exercise.Mistake(right | {"P": "overfitting"}, "none of the faults"),
+            exercise.Mistake(right | {"P": "overfitting"}, "none of the names"),
         )

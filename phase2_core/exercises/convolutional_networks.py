@@ -5,15 +5,6 @@ import numpy as np
 from utils import exercise
 
 
-def _say(got, right, candidates, rtol=1e-5, atol=1e-7):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=atol)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 class OutputSize(exercise.Exercise):
     """Write `output_size(n, k, stride, padding, dilation)`: the side of the output of a convolution, a whole number.
 
@@ -139,7 +130,7 @@ class MaxPoolBackward(exercise.Exercise):
             out = self.expect_array(pair[0], (H // k, W // k), "`out`")
             back = self.expect_array(pair[1], (H, W), "`grad_x`")
             strided = np.array([[x[i :: H // k, j :: W // k].max() for j in range(W // k)] for i in range(H // k)])
-            _say(
+            exercise.name_mistake(
                 out,
                 _pool(x, k),
                 (
@@ -148,7 +139,7 @@ class MaxPoolBackward(exercise.Exercise):
                 ),
             )
             self.expect_close(out, _pool(x, k), "`out` is the maximum of each window.", name="`out`")
-            _say(
+            exercise.name_mistake(
                 back,
                 _spread(x, k, grad),
                 (
@@ -243,7 +234,7 @@ class ConvGradInput(exercise.Exercise):
                     f"The shape is that of grad_out, {grad.shape}; the picture was "
                     f"{right.shape}: pad by k - 1 on all sides."
                 )
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (

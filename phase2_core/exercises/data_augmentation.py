@@ -7,15 +7,6 @@ import numpy as np
 from utils import exercise
 
 
-def _say(got, right, candidates, atol=1e-6):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, atol=atol)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 def _shift(x, down, right, fill):
     out = np.full_like(x, fill)
     h, w = x.shape[1:3]
@@ -54,7 +45,7 @@ class ShiftFill(exercise.Exercise):
             x = np.random.default_rng(abs(down) + 5 * abs(right)).random(shape)
             got = self.expect_array(self.call(shift_fill, x, down, right, fill), shape)
             expected = _shift(x, down, right, fill)
-            _say(
+            exercise.name_mistake(
                 got,
                 expected,
                 (
@@ -158,7 +149,7 @@ class PasteBox(exercise.Exercise):
         x, y, order, row, column, tall, wide = case
         mixed, soft = _paste(*case)
         back = np.argsort(order)
-        _say(
+        exercise.name_mistake(
             got[0],
             mixed,
             (
@@ -176,7 +167,7 @@ class PasteBox(exercise.Exercise):
             ),
         )
         self.expect_close(got[0], mixed, "The box comes from x[order], clipped at the border.", name="mixed")
-        _say(
+        exercise.name_mistake(
             got[1],
             soft,
             (
@@ -560,7 +551,7 @@ def draw_pipelines():
     return fig
 
 
-class Pipelines(exercise.Exercise):
+class Pipelines(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the five pipelines A to E: a dict such as `{"A": "leak", ...}`.
 
     The faults: "one draw", "not preserving", "leak", "range", "random validation", each once.
@@ -568,14 +559,13 @@ class Pipelines(exercise.Exercise):
 
     difficulty = 3
     minutes = 15
-    answer_kind = "value"
     hints = (
         "First the pictures: would you write these labels below them? Are they six different digits? Are there greys?",
         "Two curves give the rest away: one validation is the best of all rows, one trembles far below the training.",
     )
     why = "Four of five faults are visible in one batch of pictures; the fifth shows in the curve of validation."
-
-    WORDS = {
+    faults = {"A": "random validation", "B": "leak", "C": "range", "D": "one draw", "E": "not preserving"}
+    symptoms = {
         "A": "A: nothing is wrong with these training pictures. Why does the validation curve tremble, and lie so low?",
         "B": "B: some of the six pictures show one and the same handwritten digit. Where are its other copies?",
         "C": "C: compare the strokes with those of A: where have the greys gone?",
@@ -583,31 +573,9 @@ class Pipelines(exercise.Exercise):
         "E": "E: would you give these pictures these labels?",
     }
 
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("ABCDE"):
-            raise exercise.Wrong(f"The keys are 'A' to 'E'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        for name, words in self.WORDS.items():
-            if answer[name] != self.reference()[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {"A": "random validation", "B": "leak", "C": "range", "D": "one draw", "E": "not preserving"}
-
     @staticmethod
     def mistakes():
-        right = Pipelines.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Pipelines.faults, Pipelines.swapped
 
         return (
             exercise.Mistake(swapped("A", "C"), "curve tremble"),
@@ -615,5 +583,5 @@ class Pipelines(exercise.Exercise):
             exercise.Mistake(swapped("C", "E"), "greys gone"),
             exercise.Mistake(swapped("D", "E"), "six draws"),
             exercise.Mistake(dict.fromkeys("ABCDE", "leak"), "exactly once"),
-            exercise.Mistake(right | {"A": "overfits"}, "none of the faults"),
+            exercise.Mistake(right | {"A": "overfits"}, "none of the names"),
         )

@@ -13,15 +13,6 @@ FAULTS = {
 }
 
 
-def _say(got, right, candidates, rtol=1e-4):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=1e-7)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 def _table(n, d, seed):
     """A table with columns of different scale and mean, targets, weights and a bias."""
     rng = np.random.default_rng(seed)
@@ -59,7 +50,7 @@ class MseGradient(exercise.Exercise):
         if dw.shape == x.shape and dw.shape != right_w.shape and np.allclose(dw, 2 * error[:, None] * x):
             raise exercise.Wrong("dw still has one row for each example: take the mean over the examples, axis 0.")
         rows = (2 * error[:, None] * x).mean(axis=1)
-        _say(
+        exercise.name_mistake(
             dw,
             right_w,
             (
@@ -78,7 +69,7 @@ class MseGradient(exercise.Exercise):
         if db.size == n > 1 and np.allclose(db.ravel(), 2 * error):
             raise exercise.Wrong("db has one entry for each example: take the mean, b is one number.")
         got = self.expect_number(db, "`db`")
-        _say(
+        exercise.name_mistake(
             got,
             right_b,
             (
@@ -150,7 +141,7 @@ class LargestStep(exercise.Exercise):
             h, plain = 2 * x1.T @ x1 / n, 2 * x.T @ x / n
             top, low = eig(h)[-1], eig(h)[0]
             centred = x - x.mean(0)
-            _say(
+            exercise.name_mistake(
                 got,
                 2 / top,
                 (
@@ -397,7 +388,7 @@ class SgdEpoch(exercise.Exercise):
             "first": "Only the first batch was used: does `return` stand inside the loop?",
         }
         right = self._run(start, batches)[0]
-        _say(got, right, [(self._run(start, batches, way)[0], words) for way, words in ways.items()])
+        exercise.name_mistake(got, right, [(self._run(start, batches, way)[0], words) for way, words in ways.items()])
         self.expect_close(got, right, "One step of length lr for each batch.", rtol=1e-4, name="the weights")
 
     def _judge_losses(self, losses, right):
@@ -534,7 +525,7 @@ class Standardise(exercise.Exercise):
         both = np.concatenate([train, test])
         right = scaled(train)
         low = train.min(0)
-        _say(
+        exercise.name_mistake(
             got,
             right,
             (
@@ -616,7 +607,7 @@ def patients(x, raw, y, epochs=8):
     return curves
 
 
-class Diagnose(exercise.Exercise):
+class Diagnose(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the five runs P, Q, R, S, T: a dict such as `{"P": "not scaled", ...}`.
 
     The faults: "rate too high", "rate too low", "not scaled", "not shuffled", "rate not lowered", each once. Only
@@ -625,52 +616,30 @@ class Diagnose(exercise.Exercise):
 
     difficulty = 3
     minutes = 15
-    answer_kind = "value"
     hints = (
         "Two of the curves are neither straight nor smooth: one repeats itself every epoch, one has no pattern at all.",
         "Of the smooth ones: one rises; one falls by the same factor again and again, slowly; one falls at first, then "
         "lies flat far above the minimum, as if some directions did not move at all.",
     )
     why = "Rising, creeping, flat, saw-toothed, trembling: the shape of a loss curve names the cause before any search."
-
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("PQRST"):
-            raise exercise.Wrong(f"The keys are 'P', 'Q', 'R', 'S', 'T'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        symptoms = {
-            "T": "T, after a moment, rises by the same factor in every step: what makes 1 - η λ_max smaller than -1?",
-            "P": "P's curve repeats itself every epoch: what is the same in every epoch, and should not be?",
-            "Q": "Q falls quickly, then trembles without pattern on a floor: what sets the height of this floor?",
-            "S": "S falls at first, then lies flat: its steep directions have arrived, the others hardly move. Why?",
-            "R": "R falls smoothly in all directions, only slowly: what keeps every step short?",
-        }
-        for name, words in symptoms.items():
-            if answer[name] != self.reference()[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {
-            "P": "not shuffled",
-            "Q": "rate not lowered",
-            "R": "rate too low",
-            "S": "not scaled",
-            "T": "rate too high",
-        }
+    faults = {
+        "P": "not shuffled",
+        "Q": "rate not lowered",
+        "R": "rate too low",
+        "S": "not scaled",
+        "T": "rate too high",
+    }
+    symptoms = {
+        "T": "T, after a moment, rises by the same factor in every step: what makes 1 - η λ_max smaller than -1?",
+        "P": "P's curve repeats itself every epoch: what is the same in every epoch, and should not be?",
+        "Q": "Q falls quickly, then trembles without pattern on a floor: what sets the height of this floor?",
+        "S": "S falls at first, then lies flat: its steep directions have arrived, the others hardly move. Why?",
+        "R": "R falls smoothly in all directions, only slowly: what keeps every step short?",
+    }
 
     @staticmethod
     def mistakes():
-        right = Diagnose.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Diagnose.faults, Diagnose.swapped
 
         return (
             exercise.Mistake(swapped("P", "Q"), "repeats itself"),
@@ -678,5 +647,5 @@ class Diagnose(exercise.Exercise):
             exercise.Mistake(swapped("T", "Q"), "rises by the same factor"),
             exercise.Mistake(swapped("Q", "R"), "trembles"),
             exercise.Mistake(dict.fromkeys("PQRST", "not scaled"), "exactly once"),
-            exercise.Mistake(right | {"P": "overfitting"}, "none of the faults"),
+            exercise.Mistake(right | {"P": "overfitting"}, "none of the names"),
         )

@@ -533,7 +533,7 @@ E  Sixty random settings on a validation set. The winner has 0.9230, the second 
    data the winner has 0.918. We conclude that its width, 96, is better than 64."""
 
 
-class Reports(exercise.Exercise):
+class Reports(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the five reports A to E: a dict such as `{"A": "edge", ...}`.
 
     The faults: "test set", "one seed", "linear scale", "edge", "budget", each once.
@@ -541,7 +541,6 @@ class Reports(exercise.Exercise):
 
     difficulty = 3
     minutes = 12
-    answer_kind = "value"
     hints = (
         "For each report ask: where do the values come from, how often was each "
         "trained, on which data was it chosen, who got how much effort?",
@@ -549,8 +548,8 @@ class Reports(exercise.Exercise):
         "compare with and one compares unequal efforts.",
     )
     why = "Scale, range, repetition, data, effort: five questions to ask of every table of results, your own first."
-
-    WORDS = {
+    faults = {"A": "linear scale", "B": "edge", "C": "budget", "D": "test set", "E": "one seed"}
+    symptoms = {
         "A": "A: how many of forty even draws between 0.0001 and 1 lie below 0.1? Where do the good rates lie?",
         "B": "B: the best of three rates is the largest one. What would a fourth, larger one have given?",
         "C": "C: which of the two layers was tuned, and how often?",
@@ -558,31 +557,9 @@ class Reports(exercise.Exercise):
         "E": "E: how large is the spread of a single training, and how often was each of these sixty trained?",
     }
 
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("ABCDE"):
-            raise exercise.Wrong(f"The keys are 'A' to 'E'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        for name, words in self.WORDS.items():
-            if answer[name] != self.reference()[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {"A": "linear scale", "B": "edge", "C": "budget", "D": "test set", "E": "one seed"}
-
     @staticmethod
     def mistakes():
-        right = Reports.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Reports.faults, Reports.swapped
 
         return (
             exercise.Mistake(swapped("A", "B"), "even draws"),
@@ -590,5 +567,5 @@ class Reports(exercise.Exercise):
             exercise.Mistake(swapped("C", "D"), "was tuned"),
             exercise.Mistake(swapped("D", "E"), "also judge it"),
             exercise.Mistake(dict.fromkeys("ABCDE", "edge"), "exactly once"),
-            exercise.Mistake(right | {"A": "too few trials"}, "none of the faults"),
+            exercise.Mistake(right | {"A": "too few trials"}, "none of the names"),
         )

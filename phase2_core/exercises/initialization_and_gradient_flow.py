@@ -13,15 +13,6 @@ FAULTS = {
 }
 
 
-def _say(got, right, candidates, rtol=1e-4):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=1e-9)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 class XavierUniform(exercise.Exercise):
     """Write `xavier_uniform(fan_in, fan_out, rng)` -> weights (fan_in, fan_out), drawn from `rng`.
 
@@ -155,7 +146,7 @@ class Gain(exercise.Exercise):
             mean, square = (a * p).sum(), (a**2 * p).sum()
             slope = np.gradient(a, z)
             right, variance = square**-0.5, square - mean**2
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (
@@ -248,7 +239,7 @@ class ClipGradients(exercise.Exercise):
         each = np.concatenate([(g * min(1, limit / np.linalg.norm(g))).ravel() for g in there])
         sum_of_norms, rms = sum(np.linalg.norm(g) for g in there), np.sqrt((flat**2).mean())
         right = flat * min(1, limit / norm)
-        _say(
+        exercise.name_mistake(
             after,
             right,
             (
@@ -525,7 +516,7 @@ def patients(x, y, steps=150):
     return cases
 
 
-class Diagnose(exercise.Exercise):
+class Diagnose(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the five networks P, Q, R, S, T: a dict such as `{"P": "zeros", ...}`.
 
     The faults: "zeros", "too small", "too large", "saturated", "clipped too hard", each once. Only the curves and the
@@ -534,46 +525,24 @@ class Diagnose(exercise.Exercise):
 
     difficulty = 3
     minutes = 15
-    answer_kind = "value"
     hints = (
         "Begin below: in which network are all gradients exactly 0, in which level but tiny, in which level and huge?",
         "Two are left. In one the gradient dies on its way back, layer by layer; in the other it is healthy, but the "
         "loss creeps all the same: something between `backward` and `step` takes its length away.",
     )
     why = "Level at 0, level and tiny, level and huge, a straight fall, healthy but slow: the gradients name the fault."
-
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("PQRST"):
-            raise exercise.Wrong(f"The keys are 'P', 'Q', 'R', 'S', 'T'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        symptoms = {
-            "P": "P starts with a loss in the thousands, then the numbers end: which weights make the logits so large?",
-            "T": "T's gradients are not small, they are 0: through which weights does no gradient come back at all?",
-            "Q": "Q's gradients are level, but near 1e-8, and its loss lies at ln 10: where did the signal go?",
-            "S": "S's gradients fall in a straight line towards layer 1: each lets the same small share through.",
-            "R": "R's gradients are healthy in every layer, but its loss creeps: what happens to them before the step?",
-        }
-        for name, words in symptoms.items():
-            if answer[name] != self.reference()[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {"P": "too large", "Q": "too small", "R": "clipped too hard", "S": "saturated", "T": "zeros"}
+    faults = {"P": "too large", "Q": "too small", "R": "clipped too hard", "S": "saturated", "T": "zeros"}
+    symptoms = {
+        "P": "P starts with a loss in the thousands, then the numbers end: which weights make the logits so large?",
+        "T": "T's gradients are not small, they are 0: through which weights does no gradient come back at all?",
+        "Q": "Q's gradients are level, but near 1e-8, and its loss lies at ln 10: where did the signal go?",
+        "S": "S's gradients fall in a straight line towards layer 1: each lets the same small share through.",
+        "R": "R's gradients are healthy in every layer, but its loss creeps: what happens to them before the step?",
+    }
 
     @staticmethod
     def mistakes():
-        right = Diagnose.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Diagnose.faults, Diagnose.swapped
 
         return (
             exercise.Mistake(swapped("P", "R"), "in the thousands"),
@@ -581,5 +550,5 @@ class Diagnose(exercise.Exercise):
             exercise.Mistake(swapped("Q", "S"), "near 1e-8"),
             exercise.Mistake(swapped("R", "S"), "straight line"),
             exercise.Mistake(dict.fromkeys("PQRST", "zeros"), "exactly once"),
-            exercise.Mistake(right | {"P": "overfitting"}, "none of the faults"),
+            exercise.Mistake(right | {"P": "overfitting"}, "none of the names"),
         )

@@ -7,15 +7,6 @@ import numpy as np
 from utils import exercise
 
 
-def _say(got, right, candidates, rtol=1e-4, atol=1e-7):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=atol)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 class WarmupCosine(exercise.Exercise):
     """Write `warmup_cosine(t, peak, warm, total, end)`: the rate of step t = 0, 1, 2, …; t is an array (T,) of
     integers.
@@ -55,7 +46,7 @@ class WarmupCosine(exercise.Exercise):
                 raise exercise.Wrong(
                     "After t = total the rate must stay at `end`: yours moves on, a cosine rises again."
                 )
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (
@@ -187,7 +178,7 @@ class PickRate(exercise.Exercise):
             right = rates[lowest] / 20
             slope = np.gradient(self._smooth(losses), np.log(rates))
             uncorrected = rates[np.nanargmin(self._smooth(losses, correct=False))]
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (
@@ -349,7 +340,7 @@ class MakeScheduler(exercise.Exercise):
 
     @staticmethod
     def _judge_scheduler(used, right, candidates, total):
-        _say(used, right, candidates, rtol=1e-4, atol=1e-6)
+        exercise.name_mistake(used, right, candidates, rtol=1e-4, atol=1e-6)
         if not np.allclose(used, right, rtol=1e-4, atol=1e-6):
             t, group = np.argwhere(~np.isclose(used, right, rtol=1e-4, atol=1e-6))[0]
             raise exercise.Wrong(
@@ -460,7 +451,7 @@ class Trapezoid(exercise.Exercise):
         rise, fall = (t + 1) / warm, (total - t) / decay
         right = peak * np.clip(np.minimum(rise, fall), 0, 1)
         whole = lambda a, b: peak * np.clip(np.minimum(a, b), 0, 1)
-        _say(
+        exercise.name_mistake(
             got,
             right,
             (
@@ -629,7 +620,7 @@ def patients():
     return runs
 
 
-class Patients(exercise.Exercise):
+class Patients(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the five trainings A to E: a dict such as `{"A": "state lost", ...}`.
 
     The faults: "no warm-up", "peak too low", "state lost", "stepped twice", "impatient", each once.
@@ -637,14 +628,13 @@ class Patients(exercise.Exercise):
 
     difficulty = 3
     minutes = 15
-    answer_kind = "value"
     hints = (
         "Three of the five rates have a shape that nobody planned. Which event does each of them tell?",
         "Two rates look alike. What does the loss do in the first steps of the one, and in all steps of the other?",
     )
     why = "Plot the rate that was really used beside the loss: most accidents with schedules are visible there at once."
-
-    WORDS = {
+    faults = {"A": "stepped twice", "B": "peak too low", "C": "impatient", "D": "no warm-up", "E": "state lost"}
+    symptoms = {
         "A": "A: the rate is 0 half way and at its peak again at the end. How "
         "often was the scheduler asked in each batch?",
         "B": "B: the rate has a good shape, and the loss hardly trembles at all. What does "
@@ -655,31 +645,9 @@ class Patients(exercise.Exercise):
         "E": "E: up to step 200 all is well; then rate and loss jump. What happened between two steps?",
     }
 
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("ABCDE"):
-            raise exercise.Wrong(f"The keys are 'A' to 'E'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        for name, words in self.WORDS.items():
-            if answer[name] != self.reference()[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {"A": "stepped twice", "B": "peak too low", "C": "impatient", "D": "no warm-up", "E": "state lost"}
-
     @staticmethod
     def mistakes():
-        right = Patients.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Patients.faults, Patients.swapped
 
         return (
             exercise.Mistake(swapped("A", "E"), "How often was the scheduler asked"),
@@ -687,5 +655,5 @@ class Patients(exercise.Exercise):
             exercise.Mistake(swapped("C", "D"), "Who decides about stairs"),
             exercise.Mistake(swapped("D", "E"), "Where is the problem steepest"),
             exercise.Mistake(dict.fromkeys("ABCDE", "impatient"), "exactly once"),
-            exercise.Mistake(right | {"A": "overfits"}, "none of the faults"),
+            exercise.Mistake(right | {"A": "overfits"}, "none of the names"),
         )

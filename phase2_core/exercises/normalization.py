@@ -7,15 +7,6 @@ import numpy as np
 from utils import exercise
 
 
-def _say(got, right, candidates, rtol=1e-5, atol=1e-7):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=atol)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 def _batch_norm(
     x,
     gamma,
@@ -114,7 +105,7 @@ class BatchNorm(exercise.Exercise):
             ),
             (like(mix=True), "x was normalised with the new running statistics; the batch's own ones are used."),
         )
-        _say(y, right, [(wrong, where + sentence) for wrong, sentence in words])
+        exercise.name_mistake(y, right, [(wrong, where + sentence) for wrong, sentence in words])
         self.expect_close(y, right, f"{where}y is gamma * (x - mean) / sqrt(var + eps) + beta.", name="`y`")
 
     def _judge_statistics(self, found, case, rest, d):
@@ -137,7 +128,7 @@ class BatchNorm(exercise.Exercise):
                 ),
                 (case[2 + i], "did not change in training: it moves a share m towards the batch."),
             )
-            _say(got, right[i], [(wrong, f"{name} {sentence}") for wrong, sentence in words])
+            exercise.name_mistake(got, right[i], [(wrong, f"{name} {sentence}") for wrong, sentence in words])
             rule = "(1 - m) * old + m * new" if training else "the old one, unchanged"
             self.expect_close(got, right[i], f"{name} should be {rule}.", name=name)
 
@@ -209,7 +200,7 @@ class RmsNorm(exercise.Exercise):
             got = self.expect_array(got, shape)
             root = lambda v, axis: np.sqrt((v**2).mean(axis, keepdims=True) + eps)  # noqa: B023
             right, centred = x / root(x, -1) * scale, x - x.mean(-1, keepdims=True)
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (
@@ -336,7 +327,7 @@ class LayerNormBackward(exercise.Exercise):
             ),
             (case[2] * case[1], "This is the gradient by x̂, not yet by x."),
         )
-        _say(found[0], right[0], words)
+        exercise.name_mistake(found[0], right[0], words)
         self.expect_close(found[0], right[0], "The formula of the lesson with g = grad_out * gamma.", name="`grad_x`")
         x, gamma, grad, eps = case
         words = (
@@ -345,7 +336,7 @@ class LayerNormBackward(exercise.Exercise):
             (right[1] * gamma, "grad_gamma does not contain gamma: the slope of y by gamma is x̂."),
             (right[2], "grad_gamma is grad_out times x̂, added: you left out x̂."),
         )
-        _say(found[1], right[1], words)
+        exercise.name_mistake(found[1], right[1], words)
         self.expect_close(
             found[1], right[1], "grad_gamma is grad_out * x̂, added over the examples.", name="`grad_gamma`"
         )
@@ -354,7 +345,7 @@ class LayerNormBackward(exercise.Exercise):
             (right[2] * gamma, "grad_beta does not contain gamma: the slope of y by beta is 1."),
             (right[1], "grad_beta does not contain x̂: the slope of y by beta is 1."),
         )
-        _say(found[2], right[2], words)
+        exercise.name_mistake(found[2], right[2], words)
         self.expect_close(found[2], right[2], "grad_beta is grad_out, added over the examples.", name="`grad_beta`")
 
     @staticmethod
@@ -475,7 +466,9 @@ class Fold(exercise.Exercise):
             rows.append(
                 (W * factor, "The factor meets the columns: it belongs to the outputs, the rows of the weight.")
             )
-        _say(got.weight.numpy(), weight.numpy(), [(w.numpy(), s) for w, s in rows], rtol=1e-4, atol=1e-5)
+        exercise.name_mistake(
+            got.weight.numpy(), weight.numpy(), [(w.numpy(), s) for w, s in rows], rtol=1e-4, atol=1e-5
+        )
         self.expect_close(
             got.weight, weight, "The weight is factor[:, None] * W.", rtol=1e-4, atol=1e-5, name="the weight"
         )
@@ -489,7 +482,7 @@ class Fold(exercise.Exercise):
             (factor * (b - mean + beta), "beta comes after the scaling: it is not multiplied by the factor."),
             (b, "The bias is unchanged: mean and beta must go into it."),
         )
-        _say(got.bias.numpy(), bias.numpy(), [(w.numpy(), s) for w, s in rows], rtol=1e-4, atol=1e-5)
+        exercise.name_mistake(got.bias.numpy(), bias.numpy(), [(w.numpy(), s) for w, s in rows], rtol=1e-4, atol=1e-5)
         self.expect_close(
             got.bias, bias, "The bias is factor * (b - mean) + beta.", rtol=1e-4, atol=1e-4, name="the bias"
         )
@@ -761,7 +754,7 @@ def clinics(x, y):
     return _clinics(key)
 
 
-class Clinics(exercise.Exercise):
+class Clinics(exercise.Diagnosis, exercise.Exercise):
     """Name what is wrong with each of the five trainings A to E: a dict such as `{"A": "healthy", ...}`.
 
     The names: "slow statistics", "batches of two", "train mode", "other camera", "healthy", each once. The curves and
@@ -770,7 +763,6 @@ class Clinics(exercise.Exercise):
 
     difficulty = 3
     minutes = 15
-    answer_kind = "value"
     hints = (
         "Two validations stay far below a good training curve from beginning to end. For only one of them the "
         "order of the pictures matters.",
@@ -780,39 +772,18 @@ class Clinics(exercise.Exercise):
     why = (
         "Order matters in train mode only; late statistics recover; foreign pictures do not; two examples leave signs."
     )
-
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set(PLACES):
-            raise exercise.Wrong(f"The keys are 'A' to 'E'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the names: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each name occurs exactly once; one of yours stands there twice.")
-        symptoms = {
-            "A": "A's validation is poor, but good once the same pictures are shuffled: when does the order matter?",
-            "C": "C's training is fine from the start, its validation wakes up late: what has to arrive first?",
-            "D": "D's training accuracy itself is low and jagged: what does it have too little of in every step?",
-            "E": "E learns well, and its validation stays poor in any order: what do the statistics describe?",
-            "B": "B has nothing to explain.",
-        }
-        for name, words in symptoms.items():
-            if answer[name] != PLACES[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {"A": "train mode", "B": "healthy", "C": "slow statistics", "D": "batches of two", "E": "other camera"}
+    faults = {"A": "train mode", "B": "healthy", "C": "slow statistics", "D": "batches of two", "E": "other camera"}
+    symptoms = {
+        "A": "A's validation is poor, but good once the same pictures are shuffled: when does the order matter?",
+        "C": "C's training is fine from the start, its validation wakes up late: what has to arrive first?",
+        "D": "D's training accuracy itself is low and jagged: what does it have too little of in every step?",
+        "E": "E learns well, and its validation stays poor in any order: what do the statistics describe?",
+        "B": "B has nothing to explain.",
+    }
 
     @staticmethod
     def mistakes():
-        right = Clinics.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Clinics.faults, Clinics.swapped
 
         return (
             exercise.Mistake(swapped("A", "E"), "when does the order matter"),

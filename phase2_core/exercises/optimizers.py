@@ -13,15 +13,6 @@ SICK_ALT = (
 )
 
 
-def _say(got, right, candidates, rtol=1e-4):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=1e-9)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 def _bowl(size, seed):
     """A turned bowl: Hessian (P, P) with eigenvalues from 0.3 to 9, its minimum (P,), and a start (P,)."""
     rng = np.random.default_rng(seed)
@@ -68,7 +59,7 @@ class NesterovPath(exercise.Exercise):
             raise exercise.Wrong(f"The path has {steps} places: the {end} is missing, there are steps + 1.")
         if got.shape == right.shape and steps > 1 and theta.size and np.allclose(got, got[-1]):
             raise exercise.Wrong("All places are the same array: append a copy, or make a new theta in each step.")
-        _say(
+        exercise.name_mistake(
             got,
             right,
             (
@@ -180,7 +171,7 @@ class BestMomentum(exercise.Exercise):
         kappa = lam[-1] / lam[0]
         memory = lambda k: (np.sqrt(k) - 1) / (np.sqrt(k) + 1)
         right, diagonal = memory(kappa) ** 2, np.diag(hessian)
-        _say(
+        exercise.name_mistake(
             beta,
             right,
             (
@@ -202,7 +193,7 @@ class BestMomentum(exercise.Exercise):
     def _judge_lr(self, lr, lam, hessian):
         high, low = lam[-1], lam[0]
         right, diagonal = 4 / (np.sqrt(high) + np.sqrt(low)) ** 2, np.diag(hessian)
-        _say(
+        exercise.name_mistake(
             lr,
             right,
             (
@@ -329,7 +320,7 @@ class AdamW(exercise.Exercise):
         way = lambda kind="": self._walk(starts, gradients, options, kind)
         if np.allclose(got, np.concatenate([np.ravel(start) for start in starts])):
             raise exercise.Wrong("The parameters did not move: change them in place, `p -= …` in `torch.no_grad()`.")
-        _say(got, way(), [(way(kind), words) for kind, words in self._ways.items()], rtol=1e-6)
+        exercise.name_mistake(got, way(), [(way(kind), words) for kind, words in self._ways.items()], rtol=1e-6)
         self.expect_close(got, way(), "After some steps:", rtol=1e-5, name="the parameters")
         if not np.array_equal(idle.detach().numpy(), np.ones(2)):
             raise exercise.Wrong("A parameter whose gradient is None was changed: leave it alone, decay included.")
@@ -659,7 +650,7 @@ def _adam(fault, steps, beta1=0.9, beta2=0.999, eps=1e-8):
     return np.array(path)
 
 
-class SickAdams(exercise.Exercise):
+class SickAdams(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the five walks A, B, C, D, E: a dict such as `{"A": "no root", ...}`.
 
     The faults: "no bias correction", "t stands still", "no root", "one s for all", "no zero_grad", each once. The
@@ -668,53 +659,31 @@ class SickAdams(exercise.Exercise):
 
     difficulty = 3
     minutes = 15
-    answer_kind = "value"
     hints = (
         "Look at the first step, in the lower row: a healthy Adam moves each weight by 1 η. Who does not? By how much?",
         "0.1/√0.001 = 3.16; g/ĝ² = 1/g, so a small gradient makes a long step; one s for both makes steps that are "
         "proportional to the gradients. Two walks begin like the healthy one: which of them never calms down?",
     )
     why = "The first step tells which part of the division is broken, the later ones what the state remembers wrongly."
-
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("ABCDE"):
-            raise exercise.Wrong(f"The keys are 'A', 'B', 'C', 'D', 'E'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        symptoms = {
-            "B": "B's first step is 3.16 η for both weights: which division would have made it 1 η?",
-            "A": "A's two weights take steps of different length, the larger gradient the longer one: what would scale "
-            "them alike?",
-            "D": "D's weight with the *smaller* gradient takes the *longer* step: by what must it be divided?",
-            "C": "C begins like a healthy Adam, swings and never calms down: what grows though the gradient does not?",
-            "E": "E's first step is right, the next ones grow to twice as long: what is right only in the first step?",
-        }
-        for name, words in symptoms.items():
-            if answer[name] != self.reference()[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {
-            "A": "one s for all",
-            "B": "no bias correction",
-            "C": "no zero_grad",
-            "D": "no root",
-            "E": "t stands still",
-        }
+    faults = {
+        "A": "one s for all",
+        "B": "no bias correction",
+        "C": "no zero_grad",
+        "D": "no root",
+        "E": "t stands still",
+    }
+    symptoms = {
+        "B": "B's first step is 3.16 η for both weights: which division would have made it 1 η?",
+        "A": "A's two weights take steps of different length, the larger gradient the longer one: what would scale "
+        "them alike?",
+        "D": "D's weight with the *smaller* gradient takes the *longer* step: by what must it be divided?",
+        "C": "C begins like a healthy Adam, swings and never calms down: what grows though the gradient does not?",
+        "E": "E's first step is right, the next ones grow to twice as long: what is right only in the first step?",
+    }
 
     @staticmethod
     def mistakes():
-        right = SickAdams.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = SickAdams.faults, SickAdams.swapped
 
         return (
             exercise.Mistake(swapped("B", "E"), "3.16"),
@@ -722,5 +691,5 @@ class SickAdams(exercise.Exercise):
             exercise.Mistake(swapped("C", "D"), "*smaller* gradient"),
             exercise.Mistake(swapped("C", "E"), "never calms down"),
             exercise.Mistake(dict.fromkeys("ABCDE", "no root"), "exactly once"),
-            exercise.Mistake(right | {"E": "rate too high"}, "none of the faults"),
+            exercise.Mistake(right | {"E": "rate too high"}, "none of the names"),
         )

@@ -7,15 +7,6 @@ import numpy as np
 from utils import exercise
 
 
-def _say(got, right, candidates, rtol=1e-5, atol=1e-7):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=atol)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 class LstmWeights(exercise.Exercise):
     """Write `lstm_weights(d, n)` -> (weights in PyTorch, weights in Keras): `nn.LSTM(d, n)` and `LSTM(n)`, d inputs.
 
@@ -102,7 +93,7 @@ class LastStates(exercise.Exercise):
             got = self.expect_array(got, (B, n))
             mask = np.arange(T) < lengths[:, None]
             right = h[np.arange(B), lengths - 1]
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (
@@ -141,15 +132,11 @@ class LastStates(exercise.Exercise):
         )
 
 
-def _sigmoid(z):
-    return 1 / (1 + np.exp(-z))
-
-
 def _gru(x, h, kernel, recurrent, bias, order="zrh", mix="right", before=False, second=True, double=False):
     n = h.shape[1]
     a, c = x @ kernel + bias[0], h @ recurrent + (bias[1] if second else 0)
     parts = {gate: (a[:, i * n : (i + 1) * n], c[:, i * n : (i + 1) * n]) for i, gate in enumerate(order)}
-    z, r = _sigmoid(sum(parts["z"])), _sigmoid(sum(parts["r"]))
+    z, r = exercise.sigmoid(sum(parts["z"])), exercise.sigmoid(sum(parts["r"]))
     inner = r * parts["h"][1]
     if before:
         last = slice(2 * n, 3 * n)
@@ -183,7 +170,7 @@ class GruStepKeras(exercise.Exercise):
             kept = [a.copy() for a in arrays]
             got = self.expect_array(self.call(gru_step_keras, *arrays), (B, n))
             right = _gru(*kept)
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (
@@ -423,7 +410,7 @@ class MaskedMean(exercise.Exercise):
                     ),
                 )
                 if m is not None:
-                    _say(got, right, candidates, rtol=1e-4, atol=1e-5)
+                    exercise.name_mistake(got, right, candidates, rtol=1e-4, atol=1e-5)
                 words = (
                     "Sum over the true steps, divided by their number."
                     if m is not None

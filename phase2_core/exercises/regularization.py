@@ -7,15 +7,6 @@ import numpy as np
 from utils import exercise
 
 
-def _say(got, right, candidates, rtol=1e-5):
-    """Raise Wrong with the sentence of the first candidate that `got` equals, unless it is right as well."""
-    same = lambda other: np.shape(other) == np.shape(got) and np.allclose(got, other, rtol=rtol, atol=1e-8)
-    if not same(right):
-        for wrong, sentence in candidates:
-            if same(wrong):
-                raise exercise.Wrong(sentence)
-
-
 class DropoutBackward(exercise.Exercise):
     """Write `dropout_backward(a, keep, p, grad_out)` -> (out, grad_a): inverted dropout, forward and backward.
 
@@ -44,7 +35,7 @@ class DropoutBackward(exercise.Exercise):
 
     def _compare(self, out, back, a, keep, p, grad):
         factor = keep / (1 - p)
-        _say(
+        exercise.name_mistake(
             out,
             a * factor,
             (
@@ -59,7 +50,7 @@ class DropoutBackward(exercise.Exercise):
             ),
         )
         self.expect_close(out, a * factor, "`out` is a * keep / (1 - p).", name="`out`")
-        _say(
+        exercise.name_mistake(
             back,
             grad * factor,
             (
@@ -118,7 +109,7 @@ class ProximalStep(exercise.Exercise):
             soft = lambda v, t: np.sign(v) * np.maximum(np.abs(v) - t, 0)
             moved = w - lr * grad
             right = soft(moved, lr * l1)
-            _say(
+            exercise.name_mistake(
                 got,
                 right,
                 (
@@ -482,7 +473,7 @@ class PenalisedMlp(exercise.Exercise):
         biases = [np.sum(layer.get_weights()[1].astype(float) ** 2) for layer in dense]
         absolute = sum(np.abs(layer.get_weights()[0]).sum() for layer in dense)
         right = decay / 2 * sum(kernels)
-        _say(
+        exercise.name_mistake(
             got,
             right,
             (
@@ -596,7 +587,7 @@ def clinics():
     return runs
 
 
-class Clinics(exercise.Exercise):
+class Clinics(exercise.Diagnosis, exercise.Exercise):
     """Name the fault of each of the five trainings A to E: a dict such as `{"A": "leak", ...}`.
 
     The faults: "overfits", "underfits", "leak", "unlike", "dropout on", each once. Only the curves are needed.
@@ -604,7 +595,6 @@ class Clinics(exercise.Exercise):
 
     difficulty = 3
     minutes = 15
-    answer_kind = "value"
     hints = (
         "Look at training first: in which runs does it fail to rise? Then at "
         "the distance of validation: none, some, all of it.",
@@ -612,8 +602,8 @@ class Clinics(exercise.Exercise):
         "Of the two in between, one sinks, one trembles.",
     )
     why = "Level, distance and tremble of two curves: before you add a remedy, find out which of the five it is."
-
-    WORDS = {
+    faults = {"A": "underfits", "B": "overfits", "C": "unlike", "D": "leak", "E": "dropout on"}
+    symptoms = {
         "A": "A: both curves stay low, and close together. What keeps the network from learning even its own examples?",
         "B": "B: training goes on rising while validation sinks. What does the network learn in these epochs?",
         "C": "C: validation is far below even guessing. Can a network answer with a class that it has never seen?",
@@ -622,31 +612,9 @@ class Clinics(exercise.Exercise):
         "should be, but does not sink. What rolls dice?",
     }
 
-    def test(self, answer):
-        if answer is ... or (isinstance(answer, dict) and any(v is ... for v in answer.values())):
-            raise exercise.NotAttempted
-        self.expect_type(answer, dict)
-        if set(answer) != set("ABCDE"):
-            raise exercise.Wrong(f"The keys are 'A' to 'E'; yours are {sorted(map(str, answer))}.")
-        unknown = [v for v in answer.values() if v not in FAULTS]
-        if unknown:
-            raise exercise.Wrong(f"{unknown[0]!r} is none of the faults: {', '.join(map(repr, FAULTS))}.")
-        if len(set(answer.values())) < len(FAULTS):
-            raise exercise.Wrong("Each fault occurs exactly once; one of yours stands there twice.")
-        for name, words in self.WORDS.items():
-            if answer[name] != self.reference()[name]:
-                raise exercise.Wrong(words)
-
-    @staticmethod
-    def reference():
-        return {"A": "underfits", "B": "overfits", "C": "unlike", "D": "leak", "E": "dropout on"}
-
     @staticmethod
     def mistakes():
-        right = Clinics.reference()
-
-        def swapped(a, b):
-            return right | {a: right[b], b: right[a]}
+        right, swapped = Clinics.faults, Clinics.swapped
 
         return (
             exercise.Mistake(swapped("A", "C"), "its own examples"),
@@ -654,5 +622,5 @@ class Clinics(exercise.Exercise):
             exercise.Mistake(swapped("C", "D"), "never seen"),
             exercise.Mistake(swapped("D", "E"), "Are these digits new"),
             exercise.Mistake(dict.fromkeys("ABCDE", "overfits"), "exactly once"),
-            exercise.Mistake(right | {"A": "too small"}, "none of the faults"),
+            exercise.Mistake(right | {"A": "too small"}, "none of the names"),
         )

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from utils import plot, widgets
 from explorers import first_networks as pictures
+from utils import plot, widgets
 
 RATES, SIZES = (0.01, 0.1, 1.0), (20, 400)
 
@@ -18,10 +18,6 @@ RUNS = {(rate, size): run(rate, size) for rate in RATES for size in SIZES}
 
 
 pytestmark = pytest.mark.usefixtures("style")
-
-
-def test_the_redraw_takes_less_than_200_ms(redraw_seconds):
-    assert redraw_seconds(lambda: pictures.draw_runs(RUNS, 0.1, 20)) < 0.2
 
 
 def test_the_workflow_names_every_station_and_describes_itself():

@@ -4,19 +4,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils import plot, widgets
 from explorers import gradient_descent as pictures
+from utils import plot, widgets
 
 pytestmark = pytest.mark.usefixtures("style")
 
 
 def excess(path, condition):
     return (np.array([1 / condition, 1.0]) * path**2).sum(1) / 2
-
-
-@pytest.mark.parametrize("batch_size", pictures.BATCH_SIZES)
-def test_a_redraw_takes_less_than_200_ms(batch_size, redraw_seconds):
-    assert redraw_seconds(lambda: pictures.draw_descent(10.0, 1.0, batch_size)) < 0.2
 
 
 @pytest.mark.parametrize("condition", [1.0, 10.0, 100.0])

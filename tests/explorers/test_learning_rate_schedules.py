@@ -4,15 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from utils import plot, widgets
 from explorers import learning_rate_schedules as pictures
+from utils import plot, widgets
 
 pytestmark = pytest.mark.usefixtures("style")
-
-
-@pytest.mark.parametrize("schedule", pictures.KINDS)
-def test_a_redraw_takes_less_than_200_ms(schedule, redraw_seconds):
-    assert redraw_seconds(lambda: pictures.draw_schedule(schedule, 0.1, 1.0, 0.0)) < 0.2
 
 
 @pytest.mark.parametrize("schedule", pictures.KINDS)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from ipywidgets import SelectionSlider
 
-from utils import plot, runtime, widgets
 from explorers import optimizers as pictures
+from utils import plot, runtime, widgets
 
 runtime.import_frameworks()
 import torch  # noqa: E402
@@ -45,12 +45,6 @@ def test_the_gradient_is_the_slope_of_the_height(surface):
     for goal in pictures.GOAL[surface]:
         goal = np.array(goal, float)
         assert np.allclose(gradient(goal), 0) and abs(height(goal)) < 1e-12
-
-
-@pytest.mark.parametrize("surface", pictures.SURFACES)
-@pytest.mark.parametrize("rule", ["momentum", "Adam"])
-def test_a_redraw_takes_less_than_200_ms(surface, rule, redraw_seconds):
-    assert redraw_seconds(lambda: pictures.draw_optimizer(surface, rule)) < 0.2
 
 
 @pytest.mark.parametrize("surface", pictures.SURFACES)

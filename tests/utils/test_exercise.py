@@ -1,5 +1,6 @@
 """utils.exercise: every way in which a learner's code can go wrong becomes one friendly sentence."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -7,13 +8,14 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
+import exercise_rules
 import numpy as np
 import pytest
-import test_exercises
 
 from utils import exercise, runtime
-from utils.exercise import guard, records
+from utils.exercise import guard, limits, records
 
 X = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 4.0]])
 
@@ -149,6 +151,24 @@ def raises_broken(logits):
     raise BrokenError
 
 
+async def asynchronous(logits):
+    return logits
+
+
+def generator(logits):
+    yield logits
+
+
+def hungry(logits):
+    blocks = []
+    while True:
+        blocks.append(b"x" * 10_000_000)
+
+
+class Roomy(Softmax):
+    time_limit = 60
+
+
 def line_of(function, offset=1):
     return function.__code__.co_firstlineno + offset
 
@@ -159,13 +179,17 @@ def line_of(function, offset=1):
         (lambda x: print("hi"), "returned None: is the `return` missing?"),
         (raises, f"stopped in line {line_of(raises)} (`return logits / logits.no_such`): AttributeError:"),
         (lambda x: undefined_name, "name 'undefined_name' is not defined. Did you run the cell"),  # noqa: F821
-        (lambda: X, "TypeError: <lambda>() takes 0 positional arguments but 1 was given"),
+        (lambda: X, "calls your function with 1 argument, (logits); yours takes ()"),
+        (lambda x, y: X, "yours takes (x, y): missing a required argument: 'y'"),
+        (asynchronous, "is `async`"),
+        (generator, "holds a `yield`"),
         (recursion, "calls itself without end"),
         (endless, "was still running"),
         (exits, "asked Python to exit"),
         (raises_broken, "BrokenError"),
         (lambda x: "text", "should be an array, but it is str 'text'"),
-        (lambda x: [1, 2], "should be an array, but it is a list"),
+        (lambda x: [1, 2], "has shape (2,), expected (2, 3)"),
+        (lambda x: [[1], [1, 2]], "should be an array, but it is a list"),
         (lambda x: {}, "it is a dict"),
         (lambda x: np.array(["a"]), "should hold numbers, but its dtype is <U1"),
         (lambda x: x[0], "has shape (3,), expected (2, 3)."),
@@ -175,6 +199,7 @@ def line_of(function, offset=1):
         (lambda x: x + np.inf, "contains infinity"),
         (3, "Expected a function, but got int 3: pass its name"),
         (X, "but got an array of shape (2, 3)"),
+        ([1, 2], "Expected a function, but got a list"),
     ],
 )
 def test_one_friendly_sentence(answer, words, capsys):
@@ -198,6 +223,12 @@ def test_column_instead_of_vector_is_named():
     assert "keepdims=True" in check(lambda x: x[:, 0], Column).message
 
 
+def test_a_list_or_another_float_type_is_as_good_as_an_array():
+    for change in (np.float32, np.float64, np.ndarray.tolist):
+        assert check(lambda x, change=change: change(Softmax.reference(x)))
+    assert not check(lambda x: Softmax.reference(x).astype(np.float32) + 1e-3)
+
+
 def test_expectations_for_numbers_and_types():
     class Number(Softmax):
         answer_kind = "value"
@@ -207,6 +238,7 @@ def test_expectations_for_numbers_and_types():
 
     assert check(3, Number) and check(np.array([3.0]), Number) and check(np.float32(3), Number)
     assert "should be one number, but it is an array of shape (2, 3)" in check(X, Number).message
+    assert "should be a real number, but it is (3+5j)" in check(3 + 5j, Number).message
     Number.test = lambda self, answer: self.expect_type(answer, (list, dict))
     assert check([], Number)
     assert "Your answer should be a list or dict, but it is int 3" in check(3, Number).message
@@ -216,10 +248,19 @@ def test_expectations_for_numbers_and_types():
 
 def test_error_in_the_check_is_not_blamed_on_the_learner():
     class Broken(Softmax):
+        answer_kind = "value"
+
         def test(self, answer):
             exercise.to_array(answer).reshape(7)
 
-    assert check(X, Broken).message.startswith("The check cannot use your answer: ValueError")
+    assert check(X, Broken).message.startswith("The check cannot use what your code returned: ValueError")
+
+
+def test_no_line_of_an_exercise_file_is_blamed(course):
+    cls = exercise.load_module(exercise.find(course)[0]).Double
+    assert guard.is_learners_file(cls.test.__code__.co_filename)  # a learner's own folder may be called so too
+    for path in exercise.find():
+        assert not guard.is_learners_file(str(path))
 
 
 def test_keyboard_interrupt_passes_through():
@@ -230,18 +271,29 @@ def test_keyboard_interrupt_passes_through():
         check(interrupted)
 
 
-def test_learner_cannot_change_the_input():
+def test_the_arguments_must_be_left_as_they_are():
     before = X.copy()
 
     def changes(logits):
         logits -= logits.max(axis=-1, keepdims=True)
         return Softmax.reference(logits)
 
-    assert check(changes)
+    assert "changed one of its arguments in place" in check(changes).message
     np.testing.assert_array_equal(X, before)
     nested = ([X], {"x": X})
     guard.copies(nested)[0][0][:] = 0
     np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": [1.0]}, (np.zeros(2), [np.ones(1)])])
+def test_a_change_is_seen_inside_lists_and_dicts(value):
+    kept = guard.copies(value)
+    assert not guard.changed(kept, value)
+    part = value
+    while not isinstance(part, list):
+        part = list(part.values())[0] if isinstance(part, dict) else part[-1]
+    part.append(3)
+    assert guard.changed(kept, value)
 
 
 def test_printing_is_captured_and_cut(capsys):
@@ -255,23 +307,127 @@ def test_printing_is_captured_and_cut(capsys):
     assert "| step 3" in out and "…" in out and len(out) < 2500
 
 
-# --- time limit -------------------------------------------------------------------------------------
-def test_time_limit_works_outside_the_main_thread():
+# --- limits and settings -------------------------------------------------------------------------------
+def test_limits_work_outside_the_main_thread():
     results = []
-    thread = threading.Thread(target=lambda: results.append(check(endless)))
-    start = time.monotonic()
+    thread = threading.Thread(target=lambda: results.extend([check(endless), check(hungry, Roomy)]))
     thread.start()
-    thread.join(10)
-    assert results and "was still running" in results[0].message and time.monotonic() - start < 5
+    thread.join(120)
+    assert [words in r.message for r, words in zip(results, ("still running", "memory"), strict=True)] == [True, True]
 
 
-def test_time_limit_leaves_no_alarm_behind():
-    with guard._by_thread(0.05):
+def test_memory_is_limited():
+    assert "took too much memory in line" in check(hungry, Roomy).message
+
+
+def test_limits_leave_no_alarm_behind():
+    with limits._by_thread(limits._Watch(0.05, 1)):
         pass
     if hasattr(signal, "setitimer"):  # not on Windows
-        with guard._by_signal(0.05):
-            pass
-    time.sleep(0.15)  # a forgotten alarm would raise here
+        for wait in np.linspace(0.09, 0.11, 30):  # about when the first look is due
+            with contextlib.suppress(limits.TimeLimit), limits._by_signal(limits._Watch(0.0, 1)):
+                end = time.monotonic() + wait
+                while time.monotonic() < end:
+                    pass
+            assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+            assert signal.getsignal(signal.SIGALRM) != signal.SIG_IGN
+
+
+def test_a_swallowed_limit_rings_again():
+    def stubborn(logits):
+        for _ in range(3):
+            with contextlib.suppress(BaseException):
+                endless(logits)
+        return Softmax.reference(logits)
+
+    assert check(stubborn)
+
+
+def learners_settings():
+    """What a learner may have set, and what reads it back."""
+    import keras
+    import torch
+
+    return {
+        "no gradients": (lambda: torch.set_grad_enabled(False), torch.is_grad_enabled, False),
+        "torch in double": (lambda: torch.set_default_dtype(torch.float64), torch.get_default_dtype, torch.float64),
+        "keras in double": (lambda: keras.config.set_floatx("float64"), keras.config.floatx, "float64"),
+        "channels first": (
+            lambda: keras.config.set_image_data_format("channels_first"),
+            keras.config.image_data_format,
+            "channels_first",
+        ),
+        "mixed": (
+            lambda: keras.config.set_dtype_policy("mixed_float16"),
+            lambda: keras.config.dtype_policy().name,
+            "mixed_float16",
+        ),
+        "errors raise": (lambda: np.seterr(all="raise"), lambda: np.geterr()["over"], "raise"),
+        "warnings raise": (lambda: warnings.simplefilter("error"), lambda: warnings.filters[0][0], "error"),
+    }
+
+
+@pytest.fixture
+def settings_restored():
+    runtime.import_frameworks()
+    import keras
+    import torch
+
+    with warnings.catch_warnings(), np.errstate():
+        yield
+    torch.set_grad_enabled(True), torch.set_default_dtype(torch.float32)
+    keras.config.set_floatx("float32"), keras.config.set_image_data_format("channels_last")
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("name", ["no gradients", "torch in double", "keras in double", "channels first", "mixed"])
+@pytest.mark.usefixtures("settings_restored")
+def test_a_check_runs_under_known_settings_and_puts_the_learners_back(name):
+    _known_and_put_back(name)
+
+
+@pytest.mark.parametrize("name", ["errors raise", "warnings raise"])
+@pytest.mark.usefixtures("settings_restored")
+def test_a_check_is_not_disturbed_by_strict_errors(name):
+    _known_and_put_back(name)
+
+
+def _known_and_put_back(name):
+    change, read, value = learners_settings()[name]
+    seen, before = [], read()
+    change()
+
+    def looks(logits):
+        seen.append(read())
+        np.exp(np.array([1e4])), warnings.warn("a warning of the library", UserWarning, stacklevel=1)
+        return Softmax.reference(logits)
+
+    assert check(looks) and read() == value
+    assert seen and all(one == before or name == "warnings raise" for one in seen)
+
+
+@pytest.mark.usefixtures("settings_restored")
+def test_a_check_leaves_the_learners_random_draws_alone():
+    import random
+
+    import keras
+    import torch
+
+    def draw():
+        values = [random.random(), np.random.random(), torch.rand(1).item()]  # noqa: NPY002
+        return [*values, float(keras.ops.convert_to_numpy(keras.random.uniform((1,)))[0])]
+
+    def seeds(logits):
+        random.seed(0), np.random.seed(0), torch.manual_seed(0), keras.utils.set_random_seed(0)  # noqa: NPY002
+        draw()
+        return Softmax.reference(logits)
+
+    keras.utils.set_random_seed(5), torch.manual_seed(5)
+    wanted = draw() + draw()
+    keras.utils.set_random_seed(5), torch.manual_seed(5)
+    got = draw()
+    assert check(seeds)
+    assert got + draw() == wanted
 
 
 def test_time_limit_spares_imports(tmp_path, monkeypatch):
@@ -444,17 +600,82 @@ def test_map_of_progress(course, capsys):
 
 def test_rules_of_the_course_catch_what_is_missing(course):
     cls = exercise.load_module(exercise.find(course)[0]).Double
-    assert test_exercises.rules(cls) == [] and test_exercises.wrong_feedback(cls) == []
-    test_exercises.test_solutions_pass(cls), test_exercises.test_unsolved_is_not_attempted(cls)
+    assert exercise_rules.lacks(cls) == [] and exercise_rules.wrong_feedback(cls) == []
     cls.mistakes = (exercise.Mistake(lambda x: 2 * x, "Twice"), exercise.Mistake(lambda x: x, "other words"))
-    assert len(test_exercises.wrong_feedback(cls)) == 2
+    assert len(exercise_rules.wrong_feedback(cls)) == 2
     cls.mistakes, cls.hints, cls.why, cls.minutes = cls.mistakes[:1], ("one",), "", 0
-    assert [line.split(" lacks ")[1] for line in test_exercises.rules(cls)] == [
+    assert [line.split(" lacks ")[1] for line in exercise_rules.lacks(cls)] == [
         "minutes between 1 and 120",
         "at least two hints",
         "a why",
         "at least three mistakes",
     ]
+
+
+class Weak(exercise.Exercise):
+    """Write `shares(x, base)`: powers of base, as shares of their sum."""
+
+    sizes = (3,)
+    bases = (2.0,)
+
+    def test(self, answer):
+        for n in self.sizes:
+            for base in self.bases:
+                x = np.random.default_rng(n).normal(size=n)
+                got = answer(x, base)
+                assert np.array_equal(got, self.reference(x, base))
+
+    @staticmethod
+    def reference(x, base):
+        return base**x / (base**x).sum()
+
+
+def test_a_check_that_tries_one_case_is_found_out():
+    assert set(exercise_rules.accepted_mutants(Weak)) == {
+        "reference: first result for ever",
+        "reference: changes its arguments",
+        "reference: keeps the first `x`",
+        "reference: keeps the first `base`",
+    }
+    assert len(exercise_rules.refused_equivalents(Weak)) == 1  # equal to the last bit is too much to ask
+
+
+def test_more_sizes_and_constants_and_a_fair_comparison_are_enough():
+    class Better(Weak):
+        def cases(self):
+            for n, base in ((1, 2.0), (3, 3.0), (4, 2.0)):
+                yield np.random.default_rng(n).normal(size=n), base
+
+        test = exercise.Exercise.test
+
+    assert exercise_rules.accepted_mutants(Better) == exercise_rules.refused_equivalents(Better) == []
+    message = check(lambda x, base: base**x, Better).message
+    assert "The smallest case that fails:\nx = [0.3456], base = 2.0\nexpected: [1.0]\nyours: [1.271]" in message
+
+
+@pytest.mark.usefixtures("settings_restored")
+def test_the_framework_that_is_asked_for_and_its_gradient():
+    import keras
+    import torch
+
+    class Scaled(exercise.Exercise):
+        """Write `scaled(x, w)` in PyTorch: x times w, (N,) -> (N,)."""
+
+        framework = "torch"
+
+        def cases(self):
+            for n in (1, 2, 5):
+                yield torch.rand(n), torch.rand(n).requires_grad_()
+
+        @staticmethod
+        def reference(x, w):
+            return x * w
+
+    assert check(Scaled.reference, Scaled) and exercise_rules.accepted_mutants(Scaled) == []
+    assert exercise_rules.refused_equivalents(Scaled) == []
+    other = check(lambda x, w: keras.ops.convert_to_tensor((x * w).detach().numpy()), Scaled)
+    assert "asks for PyTorch, but your result comes from Keras" in other.message
+    assert "no gradient passes" in check(lambda x, w: x * w.detach(), Scaled).message
 
 
 # --- in a notebook ----------------------------------------------------------------------------------------

@@ -19,23 +19,17 @@ import re
 import sys
 from collections import namedtuple
 
-from utils.exercise import guard
-from utils.exercise import records, show
+from utils.exercise import guard, limits, records, replay, settings, show
+from utils.exercise.expect import Expectations, NotAttempted, Wrong, name_mistake
 from utils.exercise.guard import to_array
+from utils.exercise.parts import Diagnosis, log_softmax, sigmoid, softmax
 from utils.exercise.records import find, load_module
 
-__all__ = ["Exercise", "Mistake", "Result", "Wrong", "exercises_in", "find", "load_module", "progress", "to_array"]
+__all__ = ["Diagnosis", "Exercise", "Mistake", "NotAttempted", "Result", "Wrong", "exercises_in", "find", "load_module"]
+__all__ += ["log_softmax", "name_mistake", "progress", "sigmoid", "softmax", "to_array"]
 
 Mistake = namedtuple("Mistake", ["answer", "words"])
 Mistake.__doc__ = "A typical wrong answer, and the words that its feedback must contain."
-
-
-class Wrong(Exception):
-    """Raised in `test` with the sentence that the learner reads; `code` in backticks is set as code."""
-
-
-class NotAttempted(Exception):
-    """The learner's code is still a stub."""
 
 
 class Result:
@@ -54,7 +48,7 @@ class Result:
         pass
 
 
-class Exercise:
+class Exercise(Expectations):
     """One exercise: statement (this docstring), test, hints, solution and typical mistakes.
 
     `reference*` are the solutions, one per framework where both are asked for. `answer_kind = "value"` says that
@@ -66,15 +60,35 @@ class Exercise:
     framework = "numpy"  # "numpy" | "torch" | "keras" | "either"
     answer_kind = "function"  # "function" (or class) | "value"
     answer_name = ""  # the name that the solution gets; from the class name if empty
-    time_limit = 10.0  # seconds for a whole check
+    time_limit = 10.0  # CPU seconds for a whole check
     hints = ()
     why = ""
     mistakes = ()  # of Mistake; or a static method that returns them
     _shown = 0  # hints shown in this session
 
     def test(self, answer):
-        """Raise Wrong with the sentence for the learner if the answer is wrong."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method test(self, answer).")
+        """Raise Wrong with the sentence for the learner if the answer is wrong.
+
+        As it stands it compares the answer with the solution on every one of `cases`; override it where equal results
+        are not all that is asked for.
+        """
+        for args in self.cases():
+            got, right = self.call(answer, *args), self.call(self.reference, *args)
+            self.compare(got, right, args)
+
+    def cases(self):
+        """Argument tuples for `test`, at least three: other sizes, not square, a batch of one, other constants."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method test(self, answer), or cases(self).")
+
+    def compare(self, got, right, args):
+        """Compare one result with the solution's: first with each of `typical(right, *args)`, then in general."""
+        self.expect_array(got, to_array(right).shape, finite=False)
+        name_mistake(got, right, lambda: self.typical(right, *args))
+        self.expect_close(got, right)
+
+    def typical(self, right, *args):
+        """The results of typical mistakes for one case: (wrong result, sentence) pairs."""
+        return ()
 
     # --- what the learner calls -----------------------------------------------------------------
     def check(self, answer=None):
@@ -111,20 +125,21 @@ class Exercise:
     def _repr_markdown_(self):
         return f"**{self._label()}**\n\n{self.statement()}"
 
-    # --- what `test` calls ----------------------------------------------------------------------
+    # --- what `test` calls, besides the expectations of expect.py --------------------------------
     def call(self, function, *args, **kwargs):
         """Call the learner's code with copies of the arguments; exceptions and None become Wrong.
 
-        For NumPy exercises a tensor that comes back is turned into an array. Call the code directly, without
-        `call`, where it should change its arguments or return nothing.
+        The arguments must be left as they were, and a gradient that the solution passes on must pass. For NumPy
+        exercises a tensor that comes back is turned into an array. Call the code directly, without `call`, where it
+        should change its arguments or return nothing.
         """
         if guard.is_stub(function):
             raise NotAttempted
-        if not callable(function):
-            raise Wrong(f"Expected a function, but got {guard.describe(function)}: pass its name, without `()`.")
-        args, kwargs = guard.copies(args), guard.copies(kwargs)
+        self._expect_callable(function)
+        self._expect_parameters(function, args, kwargs)
+        given, named = guard.copies(args), guard.copies(kwargs)
         try:
-            result = function(*args, **kwargs)
+            result = function(*given, **named)
         except (Wrong, NotAttempted):
             raise
         except (Exception, SystemExit) as error:
@@ -133,53 +148,46 @@ class Exercise:
             raise NotAttempted
         if result is None:
             raise Wrong("Your function returned None: is the `return` missing?")
+        if guard.changed(args, given) or guard.changed(kwargs, named):
+            raise Wrong("Your function changed one of its arguments in place: compute new arrays.")
+        if function is self._answered:
+            self._calls.append(replay.Call(args, kwargs, result))
+            self._expect_framework(result, args, kwargs)
         return to_array(result) if self.framework == "numpy" and guard.is_tensor(result) else result
 
-    def expect_array(self, got, shape=None, name="your result", finite=True):
-        """Check type, shape and NaN; returns `got` as np.ndarray. -1 in `shape` admits any length.
+    def _expect_callable(self, answer):
+        kind = "class" if inspect.isclass(self._solution()) else "function"
+        if not callable(answer):
+            raise Wrong(f"Expected a {kind}, but got {guard.describe(answer)}: pass its name, without `()`.")
+        if inspect.iscoroutinefunction(answer) or inspect.isasyncgenfunction(answer):
+            raise Wrong("Your function is `async`, so calling it runs nothing: leave out the word `async`.")
+        if inspect.isgeneratorfunction(answer) and not inspect.isgeneratorfunction(self._solution()):
+            raise Wrong("Your function holds a `yield`, so calling it runs nothing: use `return`.")
 
-        A tensor of either framework, on any device, with or without gradient, counts as an array.
-        """
-        if got is ...:
-            raise NotAttempted
-        if got is None or not (hasattr(got, "shape") or isinstance(got, (int, float, complex))):
-            raise Wrong(f"{_sentence(name)} should be an array, but it is {guard.describe(got)}.")
-        array = to_array(got)
-        if array.dtype.kind not in "biufc":
-            raise Wrong(f"{_sentence(name)} should hold numbers, but its dtype is {array.dtype}.")
-        if shape is not None and not _fits(array.shape, shape):
-            raise Wrong(_about_shape(array.shape, tuple(shape), name))
-        if finite and array.dtype.kind in "fc":
-            _expect_finite(array, name)
-        return array
+    def _expect_parameters(self, function, args, kwargs):
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # written in C
+            return
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            count = len(args) + len(kwargs)
+            wanted = f"{count} argument{'s' * (count != 1)}"
+            if function is self._answered and inspect.isfunction(self._solution()):
+                wanted += f", ({', '.join(inspect.signature(self._solution()).parameters)})"
+            raise Wrong(f"The check calls your function with {wanted}; yours takes {signature}: {error}.") from error
 
-    def expect_number(self, got, name="your result"):
-        """Check for one finite number (an array of one element will do); returns it as float."""
-        array = self.expect_array(got, name=name)
-        if array.size != 1:
-            raise Wrong(f"{_sentence(name)} should be one number, but it is {guard.describe(got)}.")
-        return float(array.reshape(()).real)
-
-    def expect_type(self, got, types, name="your answer"):
-        """Check for an instance of one of the types; returns it."""
-        if not isinstance(got, types):
-            wanted = " or ".join(t.__name__ for t in (types if isinstance(types, tuple) else (types,)))
-            raise Wrong(f"{_sentence(name)} should be a {wanted}, but it is {guard.describe(got)}.")
-        return got
-
-    def expect_close(self, got, right, message="", rtol=1e-5, atol=1e-6, name="your result"):
-        """Check shape and values against the right ones; `message` comes first, then the first difference."""
-        import numpy as np
-
-        right = to_array(right)
-        got = self.expect_array(got, right.shape, name, finite=bool(np.all(np.isfinite(right))))
-        close = np.isclose(got, right, rtol=rtol, atol=atol)
-        if not close.all():
-            at = tuple(int(i) for i in np.argwhere(~close)[0])
-            where = f" at {list(at)}" if at else ""
-            text = f"{_sentence(name)}{where} is {_number(got[at])}, expected {_number(right[at])}."
-            raise Wrong(f"{message} {text}".strip())
-        return got
+    def _expect_framework(self, result, args, kwargs):
+        if other := replay.foreign(result, self.framework):
+            own = {"torch": "PyTorch", "keras": "Keras"}[self.framework]
+            raise Wrong(f"The exercise asks for {own}, but your result comes from {other}.")
+        solution = self._solution()
+        if inspect.isfunction(solution) and replay.cut_gradient(result, solution, args, kwargs):
+            raise Wrong(
+                "The values are fine, but no gradient passes through your result: something like `.detach()`, "
+                "`.item()`, `.numpy()` or `torch.no_grad()` cuts it off."
+            )
 
     # --- what tests and the progress map call ---------------------------------------------------
     @classmethod
@@ -205,7 +213,7 @@ class Exercise:
 
     @classmethod
     def _answer(cls, answer):
-        return answer() if cls.answer_kind == "value" and inspect.isfunction(answer) else answer
+        return answer() if cls.answer_kind == "value" and inspect.isroutine(answer) else answer
 
     @classmethod
     def solution_code(cls):
@@ -214,15 +222,23 @@ class Exercise:
         return [show.source(getattr(cls, n), n, name) for n in cls._references()]
 
     # --- inside ---------------------------------------------------------------------------------
+    _answered, _calls = None, ()
+
+    @classmethod
+    def _solution(cls):
+        """The first solution: what an answer is measured by."""
+        return getattr(cls, next(iter(cls._references())), None) if cls._references() else None
+
     def _judge(self, answer):
         """Run the test under guard -> (status, message, what the learner's code printed)."""
         status, message, printed = "solved", self.why, ""
+        self._answered, self._calls = answer, []
         try:
             if guard.is_stub(answer):
                 raise NotAttempted
-            with guard.captured_output() as out, guard.time_limit(self.time_limit):
+            with guard.captured_output() as out, settings.known():
                 try:
-                    self.test(answer)
+                    self._run_test(answer)
                 finally:
                     printed = out.text + ("…" if out.cut else "")
         except KeyboardInterrupt:
@@ -230,18 +246,39 @@ class Exercise:
         except BaseException as error:
             if not isinstance(error, (Wrong, NotAttempted)):
                 own_file = getattr(sys.modules.get(type(self).__module__), "__file__", None) or ""
-                error = self._feedback(error, own_file, "The check cannot use your answer")
+                error = self._feedback(error, "The check cannot use what your code returned", own_file)
             status = "wrong" if isinstance(error, Wrong) else "open"
             message = str(error) or "Fill in the stub and run the cell again; `.hint()` helps."
+        finally:
+            self._answered, self._calls = None, ()
         return status, message, printed
 
-    def _feedback(self, error, not_in="", verb="Your code stopped"):
+    def _run_test(self, answer):
+        try:
+            with limits.limits(self.time_limit):
+                if self.answer_kind == "function":
+                    self._expect_callable(answer)
+                self.test(answer)
+        except Wrong as error:
+            if error.general and self._calls and inspect.isfunction(self._solution()):
+                raise Wrong(f"{error}{self._smallest(answer)}") from error
+            raise
+
+    def _smallest(self, answer):
+        try:
+            with limits.limits(self.time_limit / 2):
+                shown = replay.smallest_failure(answer, self._solution(), self._calls)
+        except limits.Limit:
+            shown = ""
+        return f"\n{shown}" if shown else ""
+
+    def _feedback(self, error, verb="Your code stopped", not_in=""):
         """The exception of the learner's code as an exception that says it in one sentence."""
         refused = "not implemented for" in guard.message_of(error)  # PyTorch's word for a wrong dtype: no stub
         unfinished = (isinstance(error, NotImplementedError) and not refused) or "ellipsis" in guard.message_of(error)
         if unfinished and guard.place(error, not_in):
             return NotAttempted()
-        return Wrong(guard.explain(error, not_in, verb))
+        return Wrong(guard.explain(error, verb, not_in))
 
     @staticmethod
     def _remember(entry, status):
@@ -267,35 +304,3 @@ def exercises_in(module):
 def progress(root=records.ROOT):
     """Draw the map of what is done: every exercise of every lesson, solved, attempted or open."""
     show.overview(records.overview(root))
-
-
-def _sentence(name):
-    return name[:1].upper() + name[1:]
-
-
-def _fits(shape, wanted):
-    return len(shape) == len(wanted) and all(w in (-1, s) for s, w in zip(shape, wanted, strict=True))
-
-
-def _about_shape(shape, wanted, name):
-    text = f"{_sentence(name)} has shape {shape}, expected {wanted}"
-    if shape == (*wanted, 1):
-        return f"{text}: take off the last axis, for example with `[:, 0]`; (N, 1) minus (N,) makes (N, N)."
-    if (*shape, 1) == wanted:
-        return f"{text}: keep the last axis, for example with `keepdims=True` or `[:, None]`."
-    if shape != wanted and shape == wanted[::-1]:
-        return f"{text}: are the axes swapped?"
-    return text + "."
-
-
-def _expect_finite(array, name):
-    import numpy as np
-
-    if np.isnan(array).any():
-        raise Wrong(f"{_sentence(name)} contains NaN: is there 0 / 0, or the logarithm of a negative number?")
-    if np.isinf(array).any():
-        raise Wrong(f"{_sentence(name)} contains infinity: is there a division by 0, log(0) or a too large exp?")
-
-
-def _number(value):
-    return f"{value:.6g}" if value.dtype.kind in "fc" else str(value)

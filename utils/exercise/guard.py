@@ -1,26 +1,23 @@
-"""Runs a learner's code safely: time limit, captured output, copies, and errors told in one sentence."""
+"""Handles a learner's code: stubs, copies, captured output, and errors told in one sentence."""
 
 import contextlib
 import copy
-import ctypes
 import dis
 import inspect
 import io
 import linecache
-import signal
+import re
 import sys
 import sysconfig
-import threading
-import time
 from pathlib import Path
 
+from utils.exercise.limits import MemoryLimit, TimeLimit
+
 PRINT_LIMIT = 1000  # characters of the learner's output that a check shows
-_LIBRARIES = (sysconfig.get_paths()["stdlib"], str(Path(__file__).parents[1]))
+_ROOT = Path(__file__).parents[2]
+_LIBRARIES = (sysconfig.get_paths()["stdlib"], str(_ROOT / "utils"))
+_WRONG_COUNT = r"takes .*positional argument|missing \d+ required|unexpected keyword"
 _IDLE = {"RESUME", "NOP", "CACHE", "COPY_FREE_VARS", "MAKE_CELL", "POP_TOP", "RETURN_VALUE"}
-
-
-class TimeLimit(BaseException):
-    """The learner's code ran too long; no Exception, so that `except Exception` cannot swallow it."""
 
 
 def is_stub(answer):
@@ -76,6 +73,27 @@ def is_tensor(value):
     return _is_torch(value) or (library in ("tensorflow", "jaxlib", "jax", "keras") and hasattr(value, "shape"))
 
 
+def leaves(value):
+    """The arrays, tensors and numbers in nested lists, tuples and dicts: list."""
+    if isinstance(value, (list, tuple)):
+        return [leaf for part in value for leaf in leaves(part)]
+    return leaves(list(value.values())) if isinstance(value, dict) else [value]
+
+
+def changed(kept, given):
+    """True if an array, a tensor, a list or a dict in `given` is no longer what it was in the copy `kept`."""
+    if type(kept) in (list, tuple):
+        return len(kept) != len(given) or any(changed(k, g) for k, g in zip(kept, given, strict=True))
+    if type(kept) is dict:
+        return list(kept) != list(given) or any(changed(v, given[k]) for k, v in kept.items())
+    if not hasattr(kept, "shape") or type(kept).__module__.startswith(("tensorflow", "jax")):  # those cannot be changed
+        return False
+    if type(kept).__module__ != "numpy" and not _is_torch(kept):
+        return False
+    a, b = to_array(kept), to_array(given)
+    return a.shape != b.shape or a.dtype != b.dtype or a.tobytes() != b.tobytes()
+
+
 def to_array(value):
     """A tensor of either framework (any device, with or without gradient), a list or a number -> np.ndarray."""
     import numpy as np
@@ -112,71 +130,12 @@ def captured_output():
         yield out
 
 
-def time_limit(seconds):
-    """Context that raises TimeLimit in the running code after `seconds`; importing a library is not counted."""
-    main = threading.current_thread() is threading.main_thread()
-    return _by_signal(seconds) if main and hasattr(signal, "setitimer") else _by_thread(seconds)
-
-
-@contextlib.contextmanager
-def _by_signal(seconds):
-    def ring(_signal, frame):
-        if not _is_importing(frame):
-            raise TimeLimit(seconds)
-
-    start, handler = time.monotonic(), signal.signal(signal.SIGALRM, ring)
-    delay, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # rings again if it was swallowed
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if delay:  # an outer timer, as of a test runner, goes on
-            signal.setitimer(signal.ITIMER_REAL, max(delay - (time.monotonic() - start), 0.01), interval)
-
-
-@contextlib.contextmanager
-def _by_thread(seconds):
-    """The same for Windows and for threads other than the main one; reaches Python code, not a long C call."""
-    thread, lock, done = threading.get_ident(), threading.Lock(), threading.Event()
-
-    def watch():
-        wait = seconds
-        while not done.wait(wait):
-            wait = 1.0
-            with lock:
-                if not done.is_set() and not _is_importing(sys._current_frames().get(thread)):
-                    _raise_in(thread, TimeLimit)
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        try:
-            done.set()
-        finally:  # a TimeLimit may arrive on the very line above
-            done.set()
-            with lock:
-                _raise_in(thread, None)  # takes back one that has not been delivered yet
-
-
-def _raise_in(thread, error):
-    target = ctypes.c_ulong(thread)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(error) if error else None)
-
-
-def _is_importing(frame):
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame = frame.f_back
-    return False
-
-
 def is_learners_file(filename):
-    """True unless the file belongs to Python, to an installed library or to the course's helpers."""
+    """True unless the file belongs to Python, to an installed library or to the course: those are never blamed."""
     parts = Path(filename).parts
     if "site-packages" in parts or "dist-packages" in parts or filename.startswith(("<frozen", "<__array")):
+        return False
+    if {"exercises", "explorers"} & set(parts[-2:-1]) and Path(filename).is_relative_to(_ROOT):
         return False
     return not filename.startswith(_LIBRARIES)
 
@@ -195,16 +154,23 @@ def place(error, not_in=""):
     return f" in line {found[1]}" + (f" (`{text}`)" if text else "")
 
 
-def explain(error, not_in="", verb="Your code stopped"):
-    """One sentence for a learner about the exception of their code; `not_in` is the exercise's own file."""
+def explain(error, verb="Your code stopped", not_in=""):
+    """One sentence for a learner about an exception; `verb` begins it if none of the learner's lines was running.
+
+    not_in: the file of the exercise, whose lines are never the learner's.
+    """
     where, kind, message = place(error, not_in), type(error).__name__, shorten(message_of(error), 300)
     if isinstance(error, TimeLimit):
         return f"Your code was still running{where} when the time was up: is there a loop that never ends?"
+    if isinstance(error, (MemoryLimit, MemoryError)):
+        return f"Your code took too much memory{where}: does something grow without end, or is an array far too large?"
     if isinstance(error, RecursionError):
         return f"Your function calls itself without end{where}: where does it stop? (RecursionError)"
     if isinstance(error, SystemExit):
         return f"Your code asked Python to exit{where}: leave out `exit()` and `quit()`."
-    end = ". Did you run the cell that defines it?" if isinstance(error, NameError) else ""
+    if isinstance(error, TypeError) and re.search(_WRONG_COUNT, message):
+        return f"A function does not take the arguments that it is given{where}: {message}."
+    end = ". Did you run the cell that defines it?" if type(error) is NameError else ""
     verb = "Your code stopped" if where else verb
     return f"{verb}{where}: {kind}: {message}".rstrip(": ") + end
 
@@ -212,7 +178,7 @@ def explain(error, not_in="", verb="Your code stopped"):
 def message_of(error):
     """The exception's own words on one line."""
     try:
-        return " ".join(str(error).split())
+        return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())  # Keras colours its messages
     except Exception:  # a learner's exception class may be broken too
         return ""
 

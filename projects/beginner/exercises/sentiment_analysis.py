@@ -3,13 +3,9 @@
 import numpy as np
 
 from utils import exercise
+from utils.exercise import softmax
 
 NEGATIONS = ("not", "no", "never", "cannot")
-
-
-def _softmax(scores, axis=-1):
-    e = np.exp(scores - scores.max(axis, keepdims=True))
-    return e / e.sum(axis, keepdims=True)
 
 
 class Leaks(exercise.Exercise):
@@ -301,18 +297,24 @@ class AttentionPool(exercise.Exercise):
         if getattr(got, "shape", None) == (3, 5):
             raise exercise.Wrong("You return the weights: mix the states with them, a sum over the places.")
         got = self.expect_array(got, (3, 4))
-        weights = _softmax(np.where(mask, s, -1e9))
+        weights = softmax(np.where(mask, s, -1e9))
         right = (weights[..., None] * h).sum(1)
         for other, message in (
-            (_softmax(s), "The mask has no effect: padding is mixed in."),
-            (_softmax(s) * mask, "Masked after the softmax, the weights no longer add up to 1: mask the scores."),
-            (_softmax(s * mask), "A score of 0 still gets weight, since exp(0) = 1: use a very negative score."),
-            (_softmax(np.where(mask, -1e9, s)), "The mask is the wrong way round: True is a word."),
+            (softmax(s), "The mask has no effect: padding is mixed in."),
+            (
+                softmax(s) * mask,
+                "Masked after the softmax, the weights no longer add up to 1: mask the scores.",
+            ),
+            (
+                softmax(s * mask),
+                "A score of 0 still gets weight, since exp(0) = 1: use a very negative score.",
+            ),
+            (softmax(np.where(mask, -1e9, s)), "The mask is the wrong way round: True is a word."),
             (
                 mask / mask.sum(1, keepdims=True),
                 "This is the plain mean: the scores decide how much each place counts.",
             ),
-            (_softmax(np.where(mask, s, -1e9), 0), "The softmax runs over the batch: the places are axis 1."),
+            (softmax(np.where(mask, s, -1e9), 0), "The softmax runs over the batch: the places are axis 1."),
             (weights / 5, "Add up, do not average: the weights already add up to 1."),
         ):
             if np.allclose(got, (other[..., None] * h).sum(1), atol=1e-5):
