@@ -85,9 +85,18 @@ class Accuracy(exercise.Exercise):
     def test(self, accuracy):
         import torch
 
-        x, model = torch.eye(3).repeat(4, 1)[:10], _Table()
-        y = torch.tensor([0, 1, 2, 0, 1, 2, 0, 0, 2, 1])  # the last two examples and no. 7 are wrong for _Table
-        loader = [(x[:4], y[:4]), (x[4:8], y[4:8]), (x[8:], y[8:])]  # batches of 4, 4 and 2
+        for turn, classes, sizes in (
+            (0, [0, 1, 2, 0, 1, 2, 0, 0, 2, 1], (4, 4, 2)),  # the last two examples and no. 7 are wrong
+            (1, [1, 2, 0, 1, 2, 2, 0], (3, 3, 1)),
+            (0, [0, 1, 1, 2, 1], (5,)),
+            (2, [2, 1, 1, 0], (1, 1, 2)),
+        ):
+            x, y = torch.eye(3).repeat(4, 1)[: len(classes)], torch.tensor(classes)
+            self._judge_one(accuracy, _Table(turn), x, y, sizes)
+
+    def _judge_one(self, accuracy, model, x, y, sizes):
+        n, k = len(y), len(sizes)
+        loader = list(zip(x.split(sizes), y.split(sizes), strict=True))
         model.train()
         got = self.expect_number(self.call(accuracy, model, loader), "the accuracy")
         if model.trained:
@@ -98,17 +107,16 @@ class Accuracy(exercise.Exercise):
         right = float((model.answers(x) == y).float().mean())
         for wrong, words in (
             (np.mean(by_batch), "This is the mean over batches: the last, smaller batch weighs too much."),
-            (right * 10, "This is the number of right answers: divide by the number of examples."),
-            (right * 10 / 3, "You divided by the number of batches: divide by the number of examples."),
+            (right * n, "This is the number of right answers: divide by the number of examples."),
+            (right * n / k, "You divided by the number of batches: divide by the number of examples."),
             (100 * right, "This is in percent: the share is a number from 0 to 1."),
             (1 - right, "This is the share of wrong answers."),
-            (right * 10 / 12, "You counted every batch as full: add up `len(y)`."),
-            (np.mean(by_batch[:2]), "The last, smaller batch is missing."),
+            (right * n / (k * sizes[0]), "You counted every batch as full: add up `len(y)`."),
+            (np.mean(by_batch[:-1] or [-1]), "The last, smaller batch is missing."),
             (by_batch[-1], "This is the last batch alone: add up over all batches."),
             (by_batch[0], "This is the first batch alone: does `return` stand inside the loop?"),
         ):
-            if np.isclose(got, wrong, atol=1e-6):
-                raise exercise.Wrong(words)
+            exercise.name_mistake(got, right, [(wrong, words)])
         self.expect_close(got, right, "Count the right answers, divide by the number of examples.", atol=1e-5)
 
     @staticmethod
@@ -148,8 +156,11 @@ class Accuracy(exercise.Exercise):
         )
 
 
-def _Table():
-    """A PyTorch model with known answers: the index of the 1 in x; in training mode its dropout drops everything."""
+def _Table(turn):
+    """A PyTorch model with known answers: the index of the 1 in x, `turn` places on, modulo 3.
+
+    In training mode its dropout drops everything.
+    """
     import torch
 
     class Table(torch.nn.Module):
@@ -157,10 +168,10 @@ def _Table():
 
         def forward(self, x):
             self.trained = self.trained or self.training
-            return 1 - x if self.training else x
+            return (1 - x if self.training else x).roll(turn, 1)
 
         def answers(self, x):
-            return x.argmax(1)
+            return (x.argmax(1) + turn) % 3
 
     return Table()
 
@@ -319,6 +330,8 @@ class PictureNetwork(exercise.Exercise):
         model = self.call(picture_network)
         if not isinstance(model, keras.Model):
             raise exercise.Wrong("Return the Keras model itself.")
+        if self.call(picture_network) is model:
+            raise exercise.Wrong("Each call must build a new model: two callers would train the same weights.")
         rng = np.random.default_rng(0)
         x = rng.integers(0, 256, (6, 28, 28, 1), dtype=np.uint8)
         self.expect_array(model(x), shape=(6, 10), name="the model's output")

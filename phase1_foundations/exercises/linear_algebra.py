@@ -26,27 +26,31 @@ class Cosine(exercise.Exercise):
     why = "Rows of length 1 leave only the angle; `keepdims=True` gives lengths (N, 1), which broadcast along each row."
 
     def test(self, cosine):
-        for b in (A[::-1].copy(), B):  # first as many rows as columns, so that every wrong axis fits
-            dots, rows_a, rows_b = A @ b.T, np.linalg.norm(A, axis=1), np.linalg.norm(b, axis=1)
-            got = self.expect_array(self.call(cosine, A, b), shape=dots.shape)
-            self._judge_values(got, b, dots, rows_a[:, None], rows_b)
+        for a, b in (
+            (A, A[::-1].copy()),  # as many rows as columns, so that every wrong axis fits
+            (A, B),
+            (np.array([[3.0, 4.0]]), np.array([[0.0, 2.0], [5.0, -12.0]])),
+            (B[:, ::-1] + 1, A[:1]),
+        ):
+            dots, rows_a, rows_b = a @ b.T, np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+            got = self.expect_array(self.call(cosine, a, b), shape=dots.shape)
+            self._judge_values(got, a, b, dots, rows_a[:, None], rows_b)
             self.expect_close(got, dots / rows_a[:, None] / rows_b, "Divide by the length of both rows.")
 
     @staticmethod
-    def _judge_values(got, b, dots, rows_a, rows_b):
+    def _judge_values(got, a, b, dots, rows_a, rows_b):
         def says(candidate, sentence):
-            if candidate is not None and np.allclose(got, candidate):
-                raise exercise.Wrong(sentence)
+            exercise.name_mistake(got, dots / rows_a / rows_b, [(candidate, sentence)])
 
         says(dots, "These are dot products: long rows win. Divide by the lengths to keep the angle alone.")
         says(dots / rows_a, "Only the rows of a have length 1: divide by the lengths of b's rows as well.")
         says(dots / rows_b, "Only the rows of b have length 1: divide by the lengths of a's rows as well.")
-        columns = (A / np.linalg.norm(A, axis=0)) @ (b / np.linalg.norm(b, axis=0)).T
+        columns = (a / np.linalg.norm(a, axis=0)) @ (b / np.linalg.norm(b, axis=0)).T
         says(columns, "Wrong axis: you measured the columns. An example is a row, so its length sums over `axis=1`.")
-        whole = dots / np.linalg.norm(A) / np.linalg.norm(b)
+        whole = dots / np.linalg.norm(a) / np.linalg.norm(b)
         says(whole, "`norm` without `axis` measures the whole matrix with one number: ask for `axis=1`.")
-        if len(b) == len(A):
-            flat = (A / rows_a[:, 0]) @ (b / rows_b).T
+        if len(a) == len(b) == a.shape[1]:
+            flat = (a / rows_a[:, 0]) @ (b / rows_b).T
             says(flat, "Your lengths (N,) broadcast along the wrong axis: they met each row; `keepdims=True` helps.")
 
     @staticmethod
@@ -216,11 +220,17 @@ class RankFor(exercise.Exercise):
     why = "The terms of an SVD stand at right angles, so the squares of what you drop add up, as Pythagoras says."
 
     def test(self, rank_for):
-        got = [self.expect_number(self.call(rank_for, SINGULAR, error)) for error in ERRORS]
-        left = np.array([np.linalg.norm(SINGULAR[r:]) for r in range(7)]) / np.linalg.norm(SINGULAR)  # (7,)
-        plain = np.array([SINGULAR[r:].sum() for r in range(7)]) / SINGULAR.sum()
+        self._judge_one(rank_for, SINGULAR)
+        self._judge_one(rank_for, np.array([9.0, 8.0, 2.5, 2.0, 1.5, 1.0, 0.5, 0.4]))
+        self._judge_one(rank_for, np.array([5.0, 1.0, 0.9]))
+
+    def _judge_one(self, rank_for, s):
+        got = [self.expect_number(self.call(rank_for, s, error)) for error in ERRORS]
+        ranks = range(len(s) + 1)
+        left = np.array([np.linalg.norm(s[r:]) for r in ranks]) / np.linalg.norm(s)  # (R + 1,)
+        plain = np.array([s[r:].sum() for r in ranks]) / s.sum()
         right = self._ranks(left)
-        single = [int((SINGULAR / SINGULAR[0] > error).sum()) for error in ERRORS]
+        single = [int((s / s[0] > error).sum()) for error in ERRORS]
         kept = [int(np.argmax(1 - left >= error)) for error in ERRORS]
         for wrong, sentence in (
             (self._ranks(plain), "You added the singular values: take s ** 2, add, then the root."),
@@ -230,12 +240,12 @@ class RankFor(exercise.Exercise):
             (single, "Compare the dropped values together, not one by one."),
             (kept, "This keeps a share `error`; asked is to drop at most that."),
         ):
-            if got == wrong:
+            if got == wrong != right:
                 raise exercise.Wrong(sentence)
         for error, one, wanted in zip(ERRORS, got, right, strict=True):
             if one != wanted:
                 raise exercise.Wrong(f"For the error {error} your rank is {one:g}, but rank {wanted} is the smallest.")
-        if self.expect_number(self.call(rank_for, SINGULAR, 1.0)) != 0:
+        if self.expect_number(self.call(rank_for, s, 1.0)) != 0:
             raise exercise.Wrong("An error of 1 is that of the empty picture: rank 0 is enough.")
 
     @staticmethod
@@ -288,11 +298,14 @@ class PcaLayer(exercise.Exercise):
     def test(self, pca_layer):
         import keras
 
-        rng = np.random.default_rng(3)
-        x = rng.standard_normal((40, 4)) * [5.0, 3.0, 1.0, 0.3] @ np.linalg.qr(rng.standard_normal((4, 4)))[0]
-        x = x + [20.0, -10.0, 5.0, 2.0]
-        new = x[:6] + rng.standard_normal((6, 4))
-        for k in (2, 3):
+        for seed, lengths, mean, k in (
+            (3, [5.0, 3.0, 1.0, 0.3], [20.0, -10.0, 5.0, 2.0], 2),
+            (3, [5.0, 3.0, 1.0, 0.3], [20.0, -10.0, 5.0, 2.0], 3),
+            (4, [4.0, 1.5, 0.5], [-8.0, 6.0, 10.0], 1),
+        ):
+            rng, d = np.random.default_rng(seed), len(lengths)
+            x = rng.standard_normal((40, d)) * lengths @ np.linalg.qr(rng.standard_normal((d, d)))[0] + mean
+            new = x[:6] + rng.standard_normal((6, d))
             model = self.call(pca_layer, x, k)
             self.expect_type(model, keras.Model, "your answer")
             got = self.expect_array(model(new.astype(np.float32)), shape=(6, k), name="the model's output")

@@ -23,25 +23,34 @@ class Neuron(exercise.Exercise):
     why = "One matrix product answers for all examples at once; `> 0` is the step that Rosenblatt's neuron ends in."
 
     def test(self, neuron):
-        got = self.call(neuron, X, W, B)
+        self._judge_one(neuron, X, W, B)
+        self._judge_one(neuron, np.array([[1.0, 2.0, -1.0]]), np.array([0.5, -1.0, 1.0]), 3.0)
+        rng = np.random.default_rng(0)
+        for n, d, b in ((5, 3, -1.0), (4, 4, 0.0), (7, 2, 1.0)):
+            self._judge_one(neuron, rng.integers(-3, 4, (n, d)).astype(float), rng.integers(-2, 3, d) + 0.5, b)
+
+    def _judge_one(self, neuron, X, W, B):
+        right, got = (X @ W + B > 0).astype(int), self.call(neuron, X, W, B)
         if getattr(got, "shape", None) == X.shape:
             raise exercise.Wrong(
                 "`x * w` multiplies but does not add up: use the dot product `x @ w`, one number a row."
             )
-        got = self.expect_array(got, shape=(6,))
+        got = self.expect_array(got, shape=(len(X),))
+        if np.array_equal(got, right):
+            return
         if np.allclose(got, X @ W + B):
             raise exercise.Wrong("This is z itself: a neuron answers 1 where z > 0 and 0 elsewhere.")
         if np.array_equal(got, X @ W + B >= 0):
-            raise exercise.Wrong("At z = 0, as in the fifth example, the neuron answers 0: use `>`, not `>=`.")
+            raise exercise.Wrong("At z = 0 the neuron answers 0: use `>`, not `>=`.")
         if np.array_equal(got, X @ W - B > 0):
             raise exercise.Wrong("The bias is added, not subtracted: z = w·x + b.")
         if np.array_equal(got, X @ W > 0):
-            raise exercise.Wrong("The bias is missing: the fourth example has w·x = 0, and only b lifts it over 0.")
+            raise exercise.Wrong("The bias is missing: z = w·x + b; without b the boundary runs through the origin.")
         if np.array_equal(got, X @ W + B <= 0) or np.array_equal(got, X @ W + B < 0):
             raise exercise.Wrong("Your classes are swapped: the answer is 1 on the side that w points to, where z > 0.")
         if np.array_equal(got, np.where(X @ W + B > 0, 1, -1)) or np.array_equal(got, np.sign(X @ W + B)):
             raise exercise.Wrong("The classes here are 0 and 1, not -1 and 1.")
-        self.expect_close(got, (X @ W + B > 0).astype(int), "Compare z = w·x + b with 0, row by row.")
+        self.expect_close(got, right, "Compare z = w·x + b with 0, row by row.")
 
     @staticmethod
     def reference(x, w, b):
@@ -74,30 +83,32 @@ class Update(exercise.Exercise):
     why = "The error y - ŷ is 0, 1 or -1: it switches the update off, or moves the boundary towards or away from x."
 
     def test(self, update):
-        x = np.array([2.0, -1.5])
-        cases = (
-            (1, -1, 0.5),
-            (0, 1, 0.5),
-            (1, 1, 0.5),
-            (0, -1, 0.5),
-            (1, -1, 3.0),
-            (0, 1, -3.0),
-        )  # in the last two b decides
-        for y, w1, b in cases:
-            w = [float(w1), 0.0]
-            w = np.array(w)
-            new_w, new_b = self._pair(self.call(update, w, b, x, y))
+        for y, w, b, x in (
+            (1, [-1, 0], 0.5, [2, -1.5]),
+            (0, [1, 0], 0.5, [2, -1.5]),
+            (1, [1, 0], 0.5, [2, -1.5]),
+            (0, [-1, 0], 0.5, [2, -1.5]),
+            (1, [-1, 0], 3.0, [2, -1.5]),  # in these two b decides
+            (0, [1, 0], -3.0, [2, -1.5]),
+            (0, [1, 2, -1], 0.5, [1, 1, 0.5]),
+            (1, [-2], 1.0, [3]),
+            (1, [1, -1], 0.0, [2, 2]),  # z = 0: the answer is 0
+        ):
+            w, x = np.array(w, float), np.array(x, float)
+            new_w, new_b = self._pair(self.call(update, w, b, x, y), len(w))
             self._judge_step(new_w, new_b, w, b, x, y)
 
-    def _pair(self, got):
+    def _pair(self, got, d):
         if not (isinstance(got, (tuple, list)) and len(got) == 2):
             raise exercise.Wrong("Return the pair: `return w, b`.")
-        return self.expect_array(got[0], shape=(2,), name="the new w"), self.expect_number(got[1], "the new b")
+        return self.expect_array(got[0], shape=(d,), name="the new w"), self.expect_number(got[1], "the new b")
 
     def _judge_step(self, new_w, new_b, w, b, x, y):
         error = y - int(w @ x + b > 0)
         step_w, step_b = new_w - w, new_b - b
-        if np.sign(w @ x) != np.sign(w @ x + b) and (step_w.any() or step_b):
+        if np.allclose(step_w, error * x) and np.isclose(step_b, error):
+            return
+        if error == 0 and (w @ x > 0) != (w @ x + b > 0) and (step_w.any() or step_b):
             raise exercise.Wrong("The answer was right, yet the weights moved: did you add b before comparing with 0?")
         if error and np.allclose(step_w, (y - (w @ x + b)) * x):
             raise exercise.Wrong("The error is y minus the *answer* 0 or 1, not y minus z.")
@@ -244,13 +255,18 @@ class LogisticNeuron(exercise.Exercise):
     def test(self, logistic_neuron):
         import keras
 
-        w = np.array([1.0, -1.0], np.float32)
-        for b in (0.5, -2.0):
+        for w, b, x in (
+            ([1.0, -1.0], 0.5, X),
+            ([1.0, -1.0], -2.0, X),
+            ([0.5, 2.0, -1.0], 1.0, X[:1] @ np.ones((2, 3))),
+            ([-2.0], 0.25, X[:4, :1]),
+        ):
+            w = np.array(w, np.float32)
             model = self.call(logistic_neuron, w, b)
             if not isinstance(model, keras.Model):
                 raise exercise.Wrong("Return the Keras model itself.")
-            got = self.expect_array(model(X.astype(np.float32)), shape=(6, 1), name="the model's output")
-            self._judge_output(got, (X @ w + b)[:, None], (X @ w)[:, None])
+            got = self.expect_array(model(x.astype(np.float32)), shape=(len(x), 1), name="the model's output")
+            self._judge_output(got, (x @ w + b)[:, None], (x @ w)[:, None])
 
     def _judge_output(self, got, z, without_bias):
         def sigmoid(v):
@@ -309,28 +325,36 @@ class Margin(exercise.Exercise):
     why = "The sign folds both classes into one question, and dividing by ‖w‖ turns the unitless z into a distance."
 
     def test(self, margin):
-        x, y, w = X[:4], np.array([1, 0, 1, 0]), np.array([3.0, -4.0])
-        for b in (0.0, 2.0):
-            z = x @ w + b
-            signed = (2 * y - 1) * z / 5.0
+        four = np.array([1, 0, 1, 0])
+        for x, y, w, b in (
+            (X[:4], four, [3, -4], 0.0),
+            (X[:4], four, [3, -4], 2.0),
+            (X[:1], four[:1], [-6, 8], 1.0),
+            (X[1:6], 1 - np.r_[four, 1], [5, 12], -7.0),
+            (np.array([[2.0, 1.0, 1.0], [3.0, -1.0, 0.0]]), four[:2], [2, -1, 2], 3.0),  # the nearest is right
+        ):
+            w = np.array(w, float)
+            z, length = x @ w + b, np.linalg.norm(w)
             got = self.call(margin, x, y, w, b)
             array = self.expect_array(got)
-            if array.shape == (4,):
+            if array.shape == (len(x),) != (1,):
                 raise exercise.Wrong("These are all the distances: the margin is the smallest of them.")
-            self._judge_value(self.expect_number(got), signed, z, w, b, y)
+            self._judge_value(self.expect_number(got), (2 * y - 1) * z / length, z, w, b, y, length)
 
-    def _judge_value(self, got, signed, z, w, b, y):
+    def _judge_value(self, got, signed, z, w, b, y, length):
         if np.isclose(got, signed.min()):
             return
-        if np.isclose(got, (5 * signed).min()):
+        if np.isclose(got, signed[np.abs(z).argmin()]):
+            raise exercise.Wrong("This is the nearest example: on the wrong side, the farthest one counts most.")
+        if np.isclose(got, (length * signed).min()):
             raise exercise.Wrong("This is the smallest z: divide by the length of w to get a distance.")
-        if np.isclose(got, np.abs(z).min() / 5):
+        if np.isclose(got, np.abs(z).min() / length):
             raise exercise.Wrong(
                 "The nearest example counts as positive even on the wrong side: use the sign of its class."
             )
-        if np.isclose(got, (5 * signed).min() / np.sqrt(w @ w + b * b)):
+        if np.isclose(got, (length * signed).min() / np.sqrt(w @ w + b * b)):
             raise exercise.Wrong("The bias does not belong to the length: divide by ‖w‖ alone.")
-        if np.isclose(got, (y * z).min() / 5):
+        if np.isclose(got, (y * z).min() / length):
             raise exercise.Wrong("Class 0 became 0 instead of -1: use 2y - 1 as the sign.")
         self.expect_close(got, signed.min(), "Smallest of sign · z / ‖w‖.")
 

@@ -405,7 +405,7 @@ class McDropout(exercise.Exercise):
     time_limit = 30.0
 
     def test(self, mc_dropout):
-        for n, (weights, x) in zip((150, 20), self._cases(), strict=True):
+        for n, (weights, x) in zip((150, 20, 1), self._cases(), strict=True):
             x = np.repeat(x, 50, axis=0) if n == 150 else x  # 50 independent repetitions make the numbers exact
             model, (mean, std, mean_of_logits) = self._model(weights), self._exact(weights, x)
             got = self.call(mc_dropout, model, x, n)
@@ -413,11 +413,13 @@ class McDropout(exercise.Exercise):
                 raise exercise.Wrong("Return the pair: `return mean, std`.")
             got_mean = self.expect_array(got[0], name="the mean")
             got_std = self.expect_array(got[1], name="the spread")
-            if got_mean.shape in ((n, mean.shape[1]), (n, len(x))):
+            if got_mean.shape in ((n, mean.shape[1]), (n, len(x))) and got_mean.shape != mean.shape:
                 raise exercise.Wrong("Wrong axis: average over the passes, axis 0, and keep examples and classes.")
             got_mean = self.expect_array(got_mean, shape=mean.shape, name="the mean")
             got_std = self.expect_array(got_std, shape=mean.shape, name="the spread")
-            if np.allclose(got_std, 0, atol=1e-3):
+            if n == 1 and not np.allclose(got_std, 0, atol=1e-6):
+                raise exercise.Wrong("One pass has no spread: make exactly n passes.")
+            if n > 1 and np.allclose(got_std, 0, atol=1e-3):
                 raise exercise.Wrong("All passes are equal, the spread is 0: call the model with `training=True`.")
             if not np.allclose(got_mean.sum(axis=1), 1, atol=1e-3):
                 raise exercise.Wrong("The mean is not a probability: the model returns logits, so apply the softmax.")
@@ -450,7 +452,7 @@ class McDropout(exercise.Exercise):
     def _cases():
         two = np.array([[6.0, 0.0, 0.0], [0.0, 4.0, 0.0]], np.float32)  # (units, K)
         x = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 1.0]], np.float32)
-        return (two, x), (two[:, :2] * [1.0, -0.8], x[:3])
+        return (two, x), (two[:, :2] * [1.0, -0.8], x[:3]), (two, x[:1])
 
     @staticmethod
     def _model(weights):

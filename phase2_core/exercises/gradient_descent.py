@@ -359,7 +359,7 @@ class SgdEpoch(exercise.Exercise):
     def test(self, sgd_epoch):
         import torch
 
-        for d, sizes, seed in ((3, (5, 4, 2), 0), (1, (4, 3, 3, 2), 1), (4, (6, 6), 2)):
+        for d, sizes, seed, lr in ((3, (5, 4, 2), 0, 0.05), (1, (4, 3, 3, 2), 1, 0.1), (4, (6, 6), 2, 0.02)):
             torch.manual_seed(seed)
             batches = [(torch.randn(n, d), 2 + torch.randn(n)) for n in sizes]
             model = torch.nn.Linear(d, 1)
@@ -367,11 +367,11 @@ class SgdEpoch(exercise.Exercise):
             for p in model.parameters():
                 p.grad = torch.ones_like(p)  # left over from an earlier use of the model
             data = [(x.clone(), y.clone()) for x, y in batches]
-            losses = self.call(sgd_epoch, model, data, 0.05)
-            self._judge_weights(model, start, batches)
-            self._judge_losses(losses, self._run(start, batches)[1])
+            losses = self.call(sgd_epoch, model, data, lr)
+            self._judge_weights(model, start, batches, lr)
+            self._judge_losses(losses, self._run(start, batches, lr)[1])
 
-    def _judge_weights(self, model, start, batches):
+    def _judge_weights(self, model, start, batches, lr):
         parts = [p.detach().flatten() for p in model.parameters()]
         got = np.concatenate([part.cpu().numpy() for part in parts])
         ways = {
@@ -387,8 +387,10 @@ class SgdEpoch(exercise.Exercise):
             "no bias": "The bias did not move: go through all of `model.parameters()`.",
             "first": "Only the first batch was used: does `return` stand inside the loop?",
         }
-        right = self._run(start, batches)[0]
-        exercise.name_mistake(got, right, [(self._run(start, batches, way)[0], words) for way, words in ways.items()])
+        right = self._run(start, batches, lr)[0]
+        exercise.name_mistake(
+            got, right, [(self._run(start, batches, lr, way)[0], words) for way, words in ways.items()]
+        )
         self.expect_close(got, right, "One step of length lr for each batch.", rtol=1e-4, name="the weights")
 
     def _judge_losses(self, losses, right):
@@ -403,7 +405,7 @@ class SgdEpoch(exercise.Exercise):
         )
 
     @staticmethod
-    def _run(start, batches, way="", lr=0.05):
+    def _run(start, batches, lr, way=""):
         """The epoch in NumPy, right or with one mistake -> theta (D + 1,), losses."""
         theta, losses = start.numpy().astype(float), []
         held = np.ones_like(theta) if way in ("accumulate", "late zero") else np.zeros_like(theta)

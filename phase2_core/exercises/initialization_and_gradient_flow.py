@@ -257,6 +257,7 @@ class ClipGradients(exercise.Exercise):
             rtol=1e-3,
         )
         self.expect_close(after, right, "One factor, min(1, max_norm / norm), for all.", 1e-3, name="the gradients")
+        self.expect_framework(got)
         got = self.expect_number(got, "the returned norm")
         if abs(got - min(norm, limit)) < 1e-3 * limit < abs(got - norm):
             raise exercise.Wrong("You returned the norm after clipping: the one before tells you what happened.")

@@ -265,7 +265,10 @@ class TrainInPieces(exercise.Exercise):
         for D, n, B, T, piece, seed in ((3, 4, 2, 12, 4, 0), (2, 5, 3, 11, 3, 1), (1, 3, 1, 6, 6, 2)):
             case = D, n, B, T, piece, seed
             rnn, head, x, y, optimizer = self._setup(D, n, B, T, seed)
+            kept = x.clone(), y.clone()
             losses = self._learner(train_in_pieces, rnn, head, x, y, piece, optimizer)
+            if not (x.equal(kept[0]) and y.equal(kept[1])):
+                raise exercise.Wrong("Your function changed x or y in place: only the weights may move.")
             parts = (*rnn.parameters(), *head.parameters())
             weights = np.concatenate([p.detach().numpy().ravel() for p in parts])
             right, right_weights = self._run(_pieces, *case)
@@ -417,6 +420,18 @@ class MaskedMean(exercise.Exercise):
                     else "Without a mask: the plain mean."
                 )
                 self.expect_close(got, right, words, rtol=1e-4, atol=1e-5)
+                self._judge_gradient(layer, x, m, weight)
+
+    def _judge_gradient(self, layer, x, mask, weight):
+        import keras
+
+        from utils import keras_train
+
+        keep = {} if mask is None else {"mask": mask}
+        (gradient,) = keras_train.gradients(lambda x: keras.ops.sum(layer(x, **keep)), x)
+        right = np.broadcast_to(weight / weight.sum(1, keepdims=True), x.shape)
+        if not np.allclose(exercise.to_array(gradient), right, rtol=1e-3, atol=1e-5):
+            raise exercise.Wrong("The values are right, the gradient by x is not: something cuts it off on the way.")
 
     def _output(self, layer, x, mask):
         with warnings.catch_warnings():

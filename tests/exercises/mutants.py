@@ -5,16 +5,24 @@ first call, changes its arguments, comes back from the other framework, or cuts 
 solution with another float type, or with lists for vectors.
 """
 
+import copy
 import functools
 import inspect
 
 import numpy as np
 
-from utils.exercise import guard
+from utils.exercise import guard, replay
+
+
+WRONG, UNTRIED, HARMLESS = "wrong", "untried", "harmless"  # how a mutant differed from the solution in one call
 
 
 class Mutant:
-    """An altered solution: `answer` is what the learner would hand in; `acted` tells whether it ever differed."""
+    """An altered solution: `answer` is what the learner would hand in.
+
+    `acted` tells whether it was ever wrong, or whether the check never tried what would show it. A mutant that was
+    tried and never wrong, as an argument that does not matter, is a right answer.
+    """
 
     def __init__(self, name, answer, acted):
         self.name, self.answer, self._acted = name, answer, acted
@@ -32,7 +40,7 @@ def altered(function, name, alter):
     def wrapper(*args, **kwargs):
         return alter(function, args, kwargs, log)
 
-    return Mutant(name, wrapper, lambda: bool(log))
+    return Mutant(name, wrapper, lambda: WRONG in log or (bool(log) and HARMLESS not in log))
 
 
 def wrong(cls):
@@ -73,10 +81,9 @@ def first_for_ever():
     kept = []
 
     def alter(function, args, kwargs, log):
-        log.append(True)
-        kept[1:] = []
-        if not kept:
-            kept.append(function(*args, **kwargs))
+        right = function(*args, **kwargs)
+        kept.append(right)
+        log.append(UNTRIED if same(kept[0], right) else WRONG)
         return kept[0]
 
     return alter
@@ -87,21 +94,48 @@ def keeps_first(solution, parameter):
 
     def alter(function, args, kwargs, log):
         bound = signature.bind(*args, **kwargs)
-        if parameter in bound.arguments:
-            log.append(True)
-            if not kept:
-                kept.append(bound.arguments[parameter])
-            bound.arguments[parameter] = guard.copies(kept[0])
-        return function(*bound.args, **bound.kwargs)
+        if parameter not in bound.arguments:
+            return function(*args, **kwargs)
+        kept.append(bound.arguments[parameter])
+        right = untouched(function, args, kwargs)
+        bound.arguments[parameter] = guard.copies(kept[0])
+        result = function(*bound.args, **bound.kwargs)
+        if same(kept[0], kept[-1]):
+            log.append(UNTRIED)
+        else:
+            log.append(HARMLESS if comparable(right) and not replay.differs(result, right) else WRONG)
+        return result
 
     return alter
+
+
+def same(first, other):
+    """True if two arguments, or two results, cannot be told apart."""
+    return first is other or (comparable(first) and comparable(other) and not replay.differs(other, first))
+
+
+def untouched(function, args, kwargs):
+    """The right result without a trace: on deep copies, under its own random draws; None if that is not possible."""
+    try:
+        args, kwargs = copy.deepcopy((args, kwargs))
+    except Exception:
+        return None
+    result = replay.run(function, args, kwargs)
+    return None if isinstance(result, Exception) else result
+
+
+def comparable(result):
+    """True for numbers and arrays, whose equality means that the answer is right; False for models and the like."""
+    return result is not None and all(
+        hasattr(leaf, "shape") or isinstance(leaf, (bool, int, float, str)) for leaf in guard.leaves(result)
+    )
 
 
 def changes_arguments(function, args, kwargs, log):
     result = function(*guard.copies(args), **guard.copies(kwargs))
     for value in [*args, *kwargs.values()]:
         if spoil(value):
-            log.append(True)
+            log.append(WRONG)
     return result
 
 
@@ -134,10 +168,10 @@ def moved(framework, log, leaf):
     import torch
 
     if framework == "torch" and isinstance(leaf, torch.Tensor):
-        log.append(True)
+        log.append(WRONG)
         return keras.ops.convert_to_tensor(leaf.detach().cpu().numpy())
     if framework == "keras" and guard.is_tensor(leaf) and not isinstance(leaf, torch.Tensor):
-        log.append(True)
+        log.append(WRONG)
         return torch.from_numpy(np.array(guard.to_array(leaf)))
     return leaf
 
@@ -147,7 +181,7 @@ def no_gradient(function, args, kwargs, log):
 
     def cut(leaf):
         if isinstance(leaf, torch.Tensor) and leaf.requires_grad and not isinstance(leaf, torch.nn.Parameter):
-            log.append(True)
+            log.append(WRONG)
             return leaf.detach()
         return leaf
 
@@ -187,10 +221,10 @@ def no_gradient_of_layer(function, args, kwargs, log):
 
     def cut(leaf):
         if isinstance(leaf, torch.Tensor) and leaf.requires_grad:
-            log.append(True)
+            log.append(WRONG)
             return leaf.detach()
         if guard.is_tensor(leaf) and not isinstance(leaf, torch.Tensor):
-            log.append(True)
+            log.append(WRONG)
             return keras.ops.stop_gradient(leaf)
         return leaf
 
@@ -207,24 +241,24 @@ def through(change):
 
 def single(log, leaf):
     if isinstance(leaf, np.ndarray | np.floating) and leaf.dtype == np.float64:
-        log.append(True)
+        log.append(WRONG)
         return leaf.astype(np.float32)
     return leaf
 
 
 def double(log, leaf):
     if isinstance(leaf, np.ndarray | np.floating) and leaf.dtype == np.float32:
-        log.append(True)
+        log.append(WRONG)
         return leaf.astype(np.float64)
     if type(leaf).__module__ == "torch" and str(leaf.dtype) == "torch.float32" and type(leaf).__name__ == "Tensor":
-        log.append(True)
+        log.append(WRONG)
         return leaf.double()
     return leaf
 
 
 def listed(log, leaf):
     if isinstance(leaf, np.ndarray | np.generic) and leaf.ndim <= 1 and leaf.size:
-        log.append(True)
+        log.append(WRONG)
         return leaf.tolist()
     return leaf
 

@@ -49,3 +49,13 @@ def test_unsolved_is_not_attempted(cls):
         """Your code here."""
 
     assert [cls().check(answer).status for answer in (stub, ..., None)] == ["open"] * 3
+
+
+@for_every_exercise
+def test_no_mutant_of_the_solution_is_accepted(cls):
+    assert exercise_rules.accepted_mutants(cls) == []
+
+
+@for_every_exercise
+def test_the_solution_written_differently_is_accepted(cls):
+    assert exercise_rules.refused_equivalents(cls) == []

@@ -129,9 +129,9 @@ class Exercise(Expectations):
     def call(self, function, *args, **kwargs):
         """Call the learner's code with copies of the arguments; exceptions and None become Wrong.
 
-        The arguments must be left as they were, and a gradient that the solution passes on must pass. For NumPy
-        exercises a tensor that comes back is turned into an array. Call the code directly, without `call`, where it
-        should change its arguments or return nothing.
+        If all else is right in the end, the arguments must also have been left as they were, and a gradient that the
+        solution passes on must have passed. For NumPy exercises a tensor that comes back is turned into an array. Call
+        the code directly, without `call`, where it should change its arguments or return nothing.
         """
         if guard.is_stub(function):
             raise NotAttempted
@@ -148,11 +148,10 @@ class Exercise(Expectations):
             raise NotAttempted
         if result is None:
             raise Wrong("Your function returned None: is the `return` missing?")
-        if guard.changed(args, given) or guard.changed(kwargs, named):
-            raise Wrong("Your function changed one of its arguments in place: compute new arrays.")
         if function is self._answered:
             self._calls.append(replay.Call(args, kwargs, result))
-            self._expect_framework(result, args, kwargs)
+            self.expect_framework(result)
+        self._changed |= guard.changed(args, given) or guard.changed(kwargs, named)
         return to_array(result) if self.framework == "numpy" and guard.is_tensor(result) else result
 
     def _expect_callable(self, answer):
@@ -178,14 +177,20 @@ class Exercise(Expectations):
                 wanted += f", ({', '.join(inspect.signature(self._solution()).parameters)})"
             raise Wrong(f"The check calls your function with {wanted}; yours takes {signature}: {error}.") from error
 
-    def _expect_framework(self, result, args, kwargs):
+    def expect_framework(self, result):
+        """Refuse tensors of the framework that was not asked for."""
         if other := replay.foreign(result, self.framework):
             own = {"torch": "PyTorch", "keras": "Keras"}[self.framework]
             raise Wrong(f"The exercise asks for {own}, but your result comes from {other}.")
+
+    def _expect_manners(self):
+        """What holds for every right answer: arguments are left alone, gradients pass."""
+        if self._changed:
+            raise Wrong("The result is right, but your function changed one of its arguments in place: copy it first.")
         solution = self._solution()
-        if inspect.isfunction(solution) and replay.cut_gradient(result, solution, args, kwargs):
+        if inspect.isfunction(solution) and any(replay.cut_gradient(call, solution) for call in self._calls):
             raise Wrong(
-                "The values are fine, but no gradient passes through your result: something like `.detach()`, "
+                "The values are right, but no gradient passes through your result: something like `.detach()`, "
                 "`.item()`, `.numpy()` or `torch.no_grad()` cuts it off."
             )
 
@@ -222,7 +227,7 @@ class Exercise(Expectations):
         return [show.source(getattr(cls, n), n, name) for n in cls._references()]
 
     # --- inside ---------------------------------------------------------------------------------
-    _answered, _calls = None, ()
+    _answered, _calls, _changed = None, (), False
 
     @classmethod
     def _solution(cls):
@@ -232,7 +237,7 @@ class Exercise(Expectations):
     def _judge(self, answer):
         """Run the test under guard -> (status, message, what the learner's code printed)."""
         status, message, printed = "solved", self.why, ""
-        self._answered, self._calls = answer, []
+        self._answered, self._calls, self._changed = answer, [], False
         try:
             if guard.is_stub(answer):
                 raise NotAttempted
@@ -259,6 +264,7 @@ class Exercise(Expectations):
                 if self.answer_kind == "function":
                     self._expect_callable(answer)
                 self.test(answer)
+                self._expect_manners()
         except Wrong as error:
             if error.general and self._calls and inspect.isfunction(self._solution()):
                 raise Wrong(f"{error}{self._smallest(answer)}") from error

@@ -123,18 +123,18 @@ def _rounded(value):
 
 
 # --- rules that hold for every function -----------------------------------------------------------
-def cut_gradient(function_result, reference, args, kwargs):
+def cut_gradient(call, reference):
     """True if the solution's result depends on weights or inputs that learn, and this result does not (PyTorch)."""
     torch = sys.modules.get("torch")
-    if torch is None or not any(isinstance(leaf, torch.Tensor) for leaf in guard.leaves(function_result)):
+    if torch is None or not any(isinstance(leaf, torch.Tensor) for leaf in guard.leaves(call.result)):
         return False
-    if not any(_learns(leaf, torch) for leaf in guard.leaves([args, kwargs])):
+    if not any(_learns(leaf, torch) for leaf in guard.leaves([call.args, call.kwargs])):
         return False
-    right = run(reference, args, kwargs)
+    right = run(reference, call.args, call.kwargs)
     if isinstance(right, Exception):
         return False
     needs = lambda result: [getattr(leaf, "requires_grad", False) for leaf in guard.leaves(result)]
-    got, wanted = needs(function_result), needs(right)
+    got, wanted = needs(call.result), needs(right)
     return len(got) == len(wanted) and any(w and not g for g, w in zip(got, wanted, strict=True))
 
 

@@ -4,13 +4,9 @@ import numpy as np
 
 from utils import exercise
 
-TRUTH = np.array([0, 0, 1, 2, 2, 2])
-ANSWERS = np.array([0, 1, 1, 2, 0, 0])
-COUNTS = np.array([[1, 1, 0, 0], [0, 1, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]])  # class 3 never occurs
-
 
 class ToInputs(exercise.Exercise):
-    """Write `to_inputs(images)`: grey images (N, 28, 28, 1) uint8 -> (N, 784) float32 in 0..1, for an MLP."""
+    """Write `to_inputs(images)`: grey images (N, H, W, 1) uint8 -> (N, H · W) floats in 0..1, for an MLP."""
 
     difficulty = 1
     minutes = 5
@@ -21,39 +17,47 @@ class ToInputs(exercise.Exercise):
     why = "Small numbers around one suit the initial weights; the order of the pixels does not matter to an MLP."
 
     def test(self, to_inputs):
-        images = np.random.default_rng(0).integers(0, 200, (3, 28, 28, 1), dtype=np.uint8)
-        got = self.call(to_inputs, images)
+        for seed, shape, top in ((0, (1, 2, 2, 1), 256), (1, (3, 28, 28, 1), 200), (2, (4, 5, 3, 1), 90)):
+            images = np.random.default_rng(seed).integers(0, top, shape, dtype=np.uint8)
+            self._judge_one(self.call(to_inputs, images), images)
+
+    def _judge_one(self, got, images):
+        n, rows = len(images), images.reshape(len(images), -1)
         if getattr(got, "shape", None) == images.shape:
-            raise exercise.Wrong(
-                "The shape is still (N, 28, 28, 1): an MLP wants one row of 784 numbers for each image."
-            )
-        got = self.expect_array(got, shape=(3, 784))
+            raise exercise.Wrong("The shape is still (N, H, W, 1): an MLP wants one row of numbers for each image.")
+        got = self.expect_array(got, shape=rows.shape)
         if got.max() > 1:
             raise exercise.Wrong(f"The largest value is {got.max():.0f}: divide by 255 to reach 0..1.")
-        if np.allclose(got, images.reshape(3, 784) / images.max(), atol=1e-6):
-            raise exercise.Wrong(
-                "Divide by 255, not by the largest value of this batch: each batch would get another scale."
-            )
-        if np.allclose(got, images.reshape(3, 784) / 256, atol=1e-6):
-            raise exercise.Wrong("The largest uint8 is 255: divide by 255, not by 256.")
+        exercise.name_mistake(
+            got,
+            rows / 255,
+            (
+                (
+                    rows / images.max(),
+                    "Divide by 255, not by the largest value of this batch: each batch would get another scale.",
+                ),
+                (rows / 256, "The largest uint8 is 255: divide by 255, not by 256."),
+                (
+                    images.transpose(0, 2, 1, 3).reshape(n, -1) / 255,
+                    "Rows and columns are exchanged: `reshape` alone keeps the pixels in their order.",
+                ),
+            ),
+        )
         if got.dtype.kind != "f" or not (got % 1).any():
             raise exercise.Wrong("Only whole numbers are left: `//` or an early integer type cuts the grey levels off.")
-        if got.dtype != np.float32:
-            raise exercise.Wrong(
-                f"The type is {got.dtype}; both frameworks compute in float32: use `.astype('float32')`."
-            )
-        self.expect_close(got, images.reshape(3, 784) / 255, "Keep the pixels in their order.")
+        self.expect_close(got, rows / 255, "Keep the pixels in their order.")
 
     @staticmethod
     def reference(images):
         return images.reshape(len(images), -1).astype("float32") / 255
 
     mistakes = (
-        exercise.Mistake(lambda images: images.astype("float32") / 255, "one row of 784"),
+        exercise.Mistake(lambda images: images.astype("float32") / 255, "one row of numbers"),
         exercise.Mistake(lambda images: images.reshape(len(images), -1).astype("float32"), "divide by 255"),
         exercise.Mistake(lambda images: images.reshape(len(images), -1) // 255, "whole numbers"),
         exercise.Mistake(lambda images: images.reshape(len(images), -1) / images.max(), "largest value of this batch"),
-        exercise.Mistake(lambda images: images.reshape(len(images), -1) / 255, "float64"),
+        exercise.Mistake(lambda images: images.reshape(len(images), -1) / 256, "not by 256"),
+        exercise.Mistake(lambda images: images.transpose(0, 2, 1, 3).reshape(len(images), -1) / 255, "exchanged"),
     )
 
 
@@ -124,10 +128,17 @@ class Shift(exercise.Exercise):
     def test(self, shift):
         import torch
 
-        x = torch.arange(1.0, 2 * 4 * 5 + 1).reshape(2, 1, 4, 5)
-        for dy, dx in ((1, 0), (0, 2), (-1, 1), (0, 0)):
+        for shape, dy, dx in (
+            ((1, 1, 2, 3), 0, 1),
+            ((2, 1, 4, 5), 1, 0),
+            ((2, 1, 4, 5), 0, 2),
+            ((3, 2, 5, 4), -1, 1),
+            ((1, 3, 6, 6), 2, -3),
+            ((2, 1, 4, 5), 0, 0),
+        ):
+            x = torch.arange(1.0, np.prod(shape) + 1).reshape(shape)
             right = self.reference(x, dy, dx)
-            got = self.expect_array(self.call(shift, x, dy, dx), shape=(2, 1, 4, 5))
+            got = self.expect_array(self.call(shift, x, dy, dx), shape=shape)
             if np.allclose(got, right):
                 continue
             if np.allclose(got, torch.roll(x, (dy, dx), (-2, -1))):
@@ -263,17 +274,28 @@ class Confusion(exercise.Exercise):
     )
     why = "The diagonal holds the right answers; everything beside it names which digit was taken for which."
 
-    def test(self, confusion):
-        got = self.expect_array(self.call(confusion, TRUTH, ANSWERS, 4), shape=(4, 4))
-        if np.array_equal(got, COUNTS.T):
-            raise exercise.Wrong("Transposed: the rows are the truth, the columns the answer.")
-        if np.array_equal(got, (COUNTS > 0).astype(int)):
-            raise exercise.Wrong("Repeated pairs count once only: `counts[i, j] += 1` with arrays does not add up.")
-        if np.allclose(got, COUNTS / COUNTS.sum()) or np.allclose(
-            got, COUNTS / np.maximum(COUNTS.sum(1, keepdims=True), 1)
-        ):
-            raise exercise.Wrong("These are shares: counts are asked for.")
-        self.expect_close(got, COUNTS, "Add 1 at [truth, answer] for every example.")
+    def cases(self):
+        yield np.array([0, 1, 1]), np.array([0, 0, 0]), 2
+        yield np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 2, 0, 0]), 4  # class 3 never occurs
+        yield np.array([2]), np.array([0]), 3
+        yield *np.random.default_rng(0).integers(0, 5, (2, 40)), 5
+
+    def typical(self, right, truth, answers, n_classes):
+        by_row = right / np.maximum(right.sum(1, keepdims=True), 1)
+        return (
+            (right.T, "Transposed: the rows are the truth, the columns the answer."),
+            (
+                (right > 0).astype(int),
+                "Repeated pairs count once only: `counts[i, j] += 1` with arrays does not add up.",
+            ),
+            (right / right.sum(), "These are shares: counts are asked for."),
+            (by_row, "These are shares: counts are asked for."),
+        )
+
+    def compare(self, got, right, args):
+        if getattr(got, "shape", None) != right.shape and np.shape(got) == (len(set(args[0]) | set(args[1])),) * 2:
+            raise exercise.Wrong("A class that never occurs needs its row and column too: (K, K) with K = n_classes.")
+        super().compare(got, right, args)
 
     @staticmethod
     def reference(truth, answers, n_classes):
@@ -313,25 +335,28 @@ class CrossEntropy(exercise.Exercise):
     )
     why = "A sure and right answer costs 0, guessing costs ln K, a sure and wrong one has no limit."
 
-    def test(self, cross_entropy):
-        probs = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.25, 0.25], [0.2, 0.2, 0.6]])
-        y = np.array([0, 1, 2, 2])
-        picked, right = probs[np.arange(4), y], self.reference(probs, y)
-        got = self.expect_array(self.call(cross_entropy, probs, y))
-        if got.shape == (4,):
+    def cases(self):
+        yield np.array([[0.5, 0.5]]), np.array([1])
+        yield np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]), np.array([0, 1, 2, 2])
+        for seed, n, k in ((0, 3, 2), (1, 2, 5)):
+            rng = np.random.default_rng(seed)
+            yield rng.dirichlet(np.ones(k), n), rng.integers(0, k, n)
+
+    def compare(self, got, right, args):
+        if np.shape(got) == (len(args[1]),) and len(args[1]) > 1:
             raise exercise.Wrong("That is one loss for each example: take their mean.")
-        got = self.expect_number(got)
-        for wrong, message in (
+        super().compare(self.expect_number(got), right, args)
+
+    def typical(self, right, probs, y):
+        picked = probs[np.arange(len(y)), y]
+        return (
             (-right, "The sign is wrong: the logarithm of a probability is negative, a loss is not."),
             (right * len(y), "That is the sum: take the mean, so that the loss does not grow with N."),
             (-np.log(probs.max(1)).mean(), "You took the largest probability: the one of the right class counts."),
             (-np.log(picked.mean()), "The logarithm comes first, the mean after it."),
             (-np.log10(picked).mean(), "That is the logarithm to base 10: use the natural one, `np.log`."),
             (-np.log(probs[:, y]).mean(), "`probs[:, y]` takes whole columns: pair row i with column y[i]."),
-        ):
-            if np.isclose(got, wrong):
-                raise exercise.Wrong(message)
-        self.expect_close(got, right)
+        )
 
     @staticmethod
     def reference(probs, y):

@@ -1,11 +1,19 @@
 """Self-checks of project 2: statement, test, hints, solution and the mistakes whose feedback is tested."""
 
+import re
+
 import numpy as np
 
 from utils import exercise
 from utils.exercise import softmax
 
 NEGATIONS = ("not", "no", "never", "cannot")
+
+
+def _form(sentence, lower=True, spaces=False):
+    """The words of a sentence joined by single spaces; or with its own spaces, or its own capitals."""
+    sentence = sentence.lower() if lower else sentence
+    return re.sub(r"[^\w ]", "", sentence) if spaces else " ".join(re.findall(r"\w+", sentence))
 
 
 class Leaks(exercise.Exercise):
@@ -24,26 +32,56 @@ class Leaks(exercise.Exercise):
     why = "A test sentence that was trained on measures memory. Copies hide behind a capital letter or a full stop."
 
     def test(self, leaks):
-        train = ["A Fine film.", "Not good, bad.", "So   dull!", "Great"]
-        test = ["a fine film", "Bad, not good.", "so dull", "fine", "Great!", "Awful."]
+        self._judge_one(leaks, ["Fine."], ["dull", "Fine."])
+        self._judge_one(
+            leaks,
+            ["A Fine film.", "Not good, bad.", "So   dull!", "Great"],
+            ["a fine film", "Bad, not good.", "so dull", "fine", "Great!", "Awful."],
+        )
+        self._judge_one(leaks, ["One, two", "three"], ["three", "two one", "One two.", "four", "Three?"])
+        self._judge_one(leaks, ["new"], ["old"])
+
+    def _judge_one(self, leaks, train, test):
         got = self.call(leaks, train, test)
-        got = [int(i) for i in self.expect_array(np.array(list(got)), (-1,))] if len(got) else []
-        named = {
-            (): "No copy found: bring both sides to lower case and drop the punctuation before you compare.",
+        if isinstance(got, (str, dict)) or not hasattr(got, "__len__"):
+            raise exercise.Wrong("Return a list of indices.")
+        got = [int(i) for i in self.expect_array(list(got), (-1,))] if len(got) else []
+        right = self.reference(train, test)
+        if got == right:
+            return
+        if sorted(got) == right:
+            raise exercise.Wrong("The right indices, but not in ascending order.")
+        bags = [sorted(form.split()) for form in map(_form, train)]
+        parts = " | ".join(map(_form, train))
+        rules = (
             (
-                0,
-                1,
-                2,
-                4,
-            ): "Sentence 1 has the same words in another order: `Bad, not good` is no copy of `Not good, bad`.",
-            (0, 1, 2, 3, 4): "Part of a training sentence is no copy: compare whole sentences.",
-            (0, 2, 3): "These are indices of training sentences: the places in `test` are asked for.",
-            (4,): "Only one copy is found: lower case alone or punctuation alone is not enough, and spaces count too.",
-            (0, 4): "A copy with other spaces is missed: split into words and join them again.",
-            (2, 4): "Capitals still count: use `.lower()`.",
-        }
-        if tuple(got) != (0, 2, 4):
-            raise exercise.Wrong(named.get(tuple(got), f"Indices {got} instead of [0, 2, 4]."))
+                "No copy found: bring both sides to lower case and drop the punctuation before you compare.",
+                lambda s: False,
+            ),
+            (
+                "Capitals still count: use `.lower()`.",
+                lambda s: _form(s, lower=False) in [_form(t, lower=False) for t in train],
+            ),
+            (
+                'Punctuation still counts: keep the words only, `re.findall(r"\\w+", sentence)`.',
+                lambda s: " ".join(s.lower().split()) in [" ".join(t.lower().split()) for t in train],
+            ),
+            (
+                "A copy with other spaces is missed: split into words and join them again.",
+                lambda s: _form(s, spaces=True) in [_form(t, spaces=True) for t in train],
+            ),
+            (
+                "The same words in another order are no copy: `Bad, not good` is not `Not good, bad`.",
+                lambda s: sorted(_form(s).split()) in bags,
+            ),
+            ("Part of a training sentence is no copy: compare whole sentences.", lambda s: _form(s) in parts),
+        )
+        for words, taken in rules:
+            if got == [i for i, sentence in enumerate(test) if taken(sentence)]:
+                raise exercise.Wrong(words)
+        if got == self.reference(test, train):
+            raise exercise.Wrong("These are indices of training sentences: the places in `test` are asked for.")
+        raise exercise.Wrong(f"For train = {train} and test = {test}: {got}, expected {right}.")
 
     @staticmethod
     def reference(train, test):
@@ -83,7 +121,7 @@ class Leaks(exercise.Exercise):
             exercise.Mistake(bags, "another order"),
             exercise.Mistake(places_in_train, "indices of training sentences"),
             exercise.Mistake(spaces_count, "other spaces"),
-            exercise.Mistake(capitals_count, "not enough"),
+            exercise.Mistake(capitals_count, "use `.lower()`"),
         )
 
 
@@ -210,31 +248,44 @@ class EncodeAndPad(exercise.Exercise):
     why = "An unknown word is a word: it gets a number of its own, and the mask counts it."
 
     def test(self, encode_and_pad):
-        index = {"a": 2, "b": 3, "c": 4}
-        texts = [["a", "b"], ["c", "x", "a", "b"], ["x"]]
-        got = self.call(encode_and_pad, texts, index, 3)
-        if not isinstance(got, tuple) or len(got) != 2:
-            raise exercise.Wrong("Return two arrays: `return ids, mask`.")
-        ids, mask = self.expect_array(got[0], (3, 3), "ids"), self.expect_array(got[1], (3, 3), "mask")
-        right = np.array([[2, 3, 0], [4, 1, 2], [1, 0, 0]])
-        for wrong, message in (
-            ([[0, 2, 3], [4, 1, 2], [0, 0, 1]], "The padding stands in front: words first, zeros at the end."),
-            ([[2, 3, 0], [1, 2, 3], [1, 0, 0]], "A long text keeps its beginning: `tokens[:length]`."),
-            ([[2, 3, 0], [4, 0, 2], [0, 0, 0]], "An unknown word became 0, which is padding: it is 1."),
-            ([[2, 3, 0], [4, 2, 3], [0, 0, 0]], "Unknown words vanished: each keeps its place as number 1."),
-            ([[2, 3, 1], [4, 1, 2], [1, 1, 1]], "The padding is 1, the unknown word: padding is 0."),
+        for texts, index, length in (
+            (["ab", "cxab", "x"], {"a": 2, "b": 3, "c": 4}, 3),
+            (["bd"], {"d": 2, "b": 5}, 4),
+            (["ccac", "zz", "acz", "c"], {"a": 3, "c": 2}, 2),
         ):
-            if np.array_equal(ids, wrong):
-                raise exercise.Wrong(message)
+            self._judge_one(encode_and_pad, [list(text) for text in texts], index, length)
+
+    def _judge_one(self, encode_and_pad, texts, index, length):
+        got = self.expect_several(self.call(encode_and_pad, texts, index, length), ("`ids`", "`mask`"))
+        shape = (len(texts), length)
+        ids, mask = self.expect_array(got[0], shape, "ids"), self.expect_array(got[1], shape, "mask")
+        right = self.reference(texts, index, length)[0]
+        of = lambda change: self.reference([change(text) for text in texts], index, length)[0]
+        in_front = np.array([np.r_[row[row == 0], row[row > 0]] for row in right])
+        exercise.name_mistake(
+            ids,
+            right,
+            (
+                (in_front, "The padding stands in front: words first, zeros at the end."),
+                (of(lambda text: text[-length:]), "A long text keeps its beginning: `tokens[:length]`."),
+                (np.where(right == 1, 0, right), "An unknown word became 0, which is padding: it is 1."),
+                (
+                    of(lambda text: [w for w in text if w in index]),
+                    "Unknown words vanished: each keeps its place as number 1.",
+                ),
+                (np.where(right == 0, 1, right), "The padding is 1, the unknown word: padding is 0."),
+            ),
+        )
         if ids.dtype.kind not in "iu":
             raise exercise.Wrong("The ids are no integers: an embedding looks up rows by whole numbers.")
         self.expect_close(ids, right, name="ids")
+        if np.array_equal(mask, right > 0):
+            return
         if np.array_equal(mask, right == 0):
             raise exercise.Wrong("The mask is the wrong way round: True at words, False at padding.")
         if np.array_equal(mask, right > 1):
             raise exercise.Wrong("The mask leaves out the unknown word: it was read, so it counts.")
-        if not np.array_equal(mask, right > 0):
-            raise exercise.Wrong("The mask is True exactly where a word stands, known or not.")
+        raise exercise.Wrong("The mask is True exactly where a word stands, known or not.")
 
     @staticmethod
     def reference(texts, index, length):
@@ -268,7 +319,7 @@ class EncodeAndPad(exercise.Exercise):
             exercise.Mistake(lambda t, i, n: right([[w for w in s if w in i] for s in t], i, n), "vanished"),
             exercise.Mistake(lambda t, i, n: (right(t, i, n)[0], right(t, i, n)[0] == 0), "wrong way round"),
             exercise.Mistake(lambda t, i, n: (right(t, i, n)[0], right(t, i, n)[0] > 1), "leaves out the unknown"),
-            exercise.Mistake(lambda t, i, n: right(t, i, n)[0], "two arrays"),
+            exercise.Mistake(lambda t, i, n: right(t, i, n)[0], "2 things"),
         )
 
 
@@ -290,13 +341,19 @@ class AttentionPool(exercise.Exercise):
     def test(self, attention_pool):
         import torch
 
-        rng = np.random.default_rng(0)
-        h, s = rng.normal(size=(3, 5, 4)).astype("float32"), rng.normal(size=(3, 5)).astype("float32")
-        mask = np.arange(5) < np.array([[5], [3], [2]])
-        got = self.call(attention_pool, *map(torch.tensor, (h, mask, s)))
-        if getattr(got, "shape", None) == (3, 5):
+        for seed, lengths, T, W in ((0, [2], 3, 2), (1, [5, 3, 2], 5, 4), (2, [1, 4], 6, 3), (3, [2, 2, 1, 2], 2, 5)):
+            rng = np.random.default_rng(seed)
+            h, s = rng.normal(size=(len(lengths), T, W)), 2 * rng.normal(size=(len(lengths), T))
+            mask = np.arange(T) < np.array(lengths)[:, None]
+            h, s = (torch.tensor(part, dtype=torch.float32, requires_grad=True) for part in (h, s))
+            got = self.call(attention_pool, h, torch.tensor(mask), s)
+            self._judge_one(got, h.detach().numpy(), mask, s.detach().numpy())
+
+    def _judge_one(self, got, h, mask, s):
+        B, T, W = h.shape
+        if getattr(got, "shape", None) == (B, T) and T != W:
             raise exercise.Wrong("You return the weights: mix the states with them, a sum over the places.")
-        got = self.expect_array(got, (3, 4))
+        got = self.expect_array(got, (B, W))
         weights = softmax(np.where(mask, s, -1e9))
         right = (weights[..., None] * h).sum(1)
         for other, message in (
@@ -315,10 +372,9 @@ class AttentionPool(exercise.Exercise):
                 "This is the plain mean: the scores decide how much each place counts.",
             ),
             (softmax(np.where(mask, s, -1e9), 0), "The softmax runs over the batch: the places are axis 1."),
-            (weights / 5, "Add up, do not average: the weights already add up to 1."),
+            (weights / T, "Add up, do not average: the weights already add up to 1."),
         ):
-            if np.allclose(got, (other[..., None] * h).sum(1), atol=1e-5):
-                raise exercise.Wrong(message)
+            exercise.name_mistake(got, right, [((other[..., None] * h).sum(1), message)])
         self.expect_close(got, right, "Softmax of the masked scores, times h, added up over the places.", 1e-4, 1e-5)
 
     @staticmethod
@@ -359,11 +415,14 @@ class DropWords(exercise.Exercise):
     why = "The model learns to answer with a word missing, and the unknown word gets a trained vector."
 
     def test(self, drop_words):
+        for rate, B, T, words in ((0.2, 64, 40, 25), (0.5, 100, 20, 16), (0.1, 200, 30, 20)):
+            ids = np.zeros((B, T), "int32")
+            ids[:, :words] = np.random.default_rng(B).integers(2, 90, (B, words))
+            self._judge_one(self.call(drop_words, rate), ids, rate, words)
+
+    def _judge_one(self, layer, ids, rate, words):
         import keras
 
-        ids = np.zeros((64, 40), "int32")
-        ids[:, :25] = np.random.default_rng(0).integers(2, 90, (64, 25))
-        layer = self.call(drop_words, 0.2)
         if not isinstance(layer, keras.Layer):
             raise exercise.Wrong("Write a class that inherits from keras.Layer and pass the class.")
         quiet = self.expect_array(self.call(layer, ids, training=False), ids.shape)
@@ -372,19 +431,22 @@ class DropWords(exercise.Exercise):
         first, again = (self.expect_array(self.call(layer, ids, training=True), ids.shape) for _ in range(2))
         if np.array_equal(first, ids):
             raise exercise.Wrong("Nothing is dropped in training.")
-        if (first[:, 25:] != 0).any():
+        if (first[:, words:] != 0).any():
             raise exercise.Wrong("Padding became a word: only places with ids > 0 may be hit.")
-        if (first[:, :25] == 0).any():
+        if (first[:, :words] == 0).any():
             raise exercise.Wrong("A dropped word became 0, padding in the middle of a sentence: it becomes 1.")
-        if not np.isin(first[:, :25] - ids[:, :25] * (first[:, :25] != 1), (0, 1)).all():
+        if not np.isin(first[:, :words] - ids[:, :words] * (first[:, :words] != 1), (0, 1)).all():
             raise exercise.Wrong("The other words must stay as they are: ids are numbers of words, not quantities.")
-        share = (first[:, :25] == 1).mean()
-        if abs(share - 0.8) < 0.06:
+        share = (first[:, :words] == 1).mean()
+        if rate != 0.5 and abs(share - 1 + rate) < 0.06:
             raise exercise.Wrong("You keep a share `rate` and drop the rest: it is the other way round.")
-        if (first[:, :25] == 1).all(1).any() and (first[:, :25] == 1).all(1).mean() < 0.6:
+        if (first[:, :words] == 1).all(1).any() and (first[:, :words] == 1).all(1).mean() < 0.9:
             raise exercise.Wrong("Whole sentences are dropped: draw one number for each place, shape (B, T).")
-        if abs(share - 0.2) > 0.06:
-            raise exercise.Wrong(f"A share of {share:.2f} of the words was dropped, expected 0.20.")
+        if abs(share - rate) > 0.06:
+            raise exercise.Wrong(f"A share of {share:.2f} of the words was dropped, expected {rate:.2f}.")
+        hit = first[:, :words] == 1
+        if (hit == hit[0]).all():
+            raise exercise.Wrong("Every sentence loses the same places: draw one number for each place, shape (B, T).")
         if np.array_equal(first, again):
             raise exercise.Wrong("Each call drops the same words: give a SeedGenerator, not a number, as seed.")
 
@@ -460,28 +522,58 @@ class PairedInterval(exercise.Exercise):
     why = "Both models meet the same easy and hard sentences: pairing takes that luck out and the interval shrinks."
 
     def test(self, paired_interval):
-        rng = np.random.default_rng(0)
-        easy = rng.random(400) < 0.8
-        a, b = easy | (rng.random(400) < 0.3), easy & (rng.random(400) < 0.95)
-        right = np.array(self.reference(a, b, 2000, 0))
-        got = self.call(paired_interval, a, b, 2000, 1)
-        got = self.expect_array(np.array([float(v) for v in got]), (2,), "your interval")
-        again = np.array([float(v) for v in self.call(paired_interval, a, b, 2000, 2)])
+        for seed, n, draws, better in ((0, 400, 1500, 0.3), (1, 150, 2500, 0.6), (2, 300, 1800, 0.05)):
+            rng = np.random.default_rng(seed)
+            easy = rng.random(n) < 0.8
+            a, b = easy | (rng.random(n) < better), easy & (rng.random(n) < 0.95)
+            self._judge_one(paired_interval, a, b, draws)
+        self._judge_draws(paired_interval)
+
+    def _interval(self, paired_interval, a, b, draws, seed):
+        got = self.expect_several(self._as_tuple(self.call(paired_interval, a, b, draws, seed)), ("low", "high"))
+        return np.array([self.expect_number(end) for end in got])
+
+    @staticmethod
+    def _as_tuple(got):
+        return tuple(got) if hasattr(got, "shape") and len(got.shape) == 1 else got
+
+    def _judge_one(self, paired_interval, a, b, draws):
+        """Compare the mean of several seeds with the solution's: any stream of random numbers will do."""
+        mean_of = lambda answer, seeds: np.mean([answer(a, b, draws, seed) for seed in seeds], 0)
+        right, difference = mean_of(self.reference, range(3)), a.mean() - b.mean()
+        got = mean_of(lambda *args: self._interval(paired_interval, *args), range(10, 14))
         width, wanted = got[1] - got[0], right[1] - right[0]
         if width < 0:
             raise exercise.Wrong("The upper end comes first: return the 2.5 % quantile, then the 97.5 % one.")
-        if abs(got.mean() + right.mean()) < 0.02 and abs(got.mean() - right.mean()) > 0.03:
+        if abs(got.mean() + difference) < 0.02 < 0.03 < abs(got.mean() - difference):
             raise exercise.Wrong("The sign is turned round: accuracy of A minus accuracy of B.")
         if width < 0.1 * wanted:
             raise exercise.Wrong("All draws are alike: draw with replacement, or the same N sentences come each time.")
-        if np.array_equal(got, again):
-            raise exercise.Wrong("Another seed gives exactly the same interval: use `np.random.default_rng(seed)`.")
-        if abs(got.mean() - right.mean()) > 0.02:
+        if abs(got.mean() - difference) > 0.02:
             raise exercise.Wrong("The middle of the interval is not the difference of the two accuracies.")
-        if width > 1.3 * wanted:
+        z99, z90 = 2.576 / 1.96, 1.645 / 1.96
+        if abs(width / wanted - z99) < 0.05:
+            raise exercise.Wrong("Too wide: this is about a 99 % interval. Cut off 2.5 % at each end.")
+        if width > 1.13 * wanted:
             raise exercise.Wrong("Too wide: A and B were drawn apart. Use the same drawn sentences for both.")
-        if width < 0.93 * wanted:
+        if width < (1 + z90) / 2 * wanted:
             raise exercise.Wrong("Too narrow for 95 %: cut off 2.5 % at each end.")
+
+    def _judge_draws(self, paired_interval):
+        """What seed and number of draws do: on 997 sentences two streams hardly ever agree to the last digit."""
+        rng = np.random.default_rng(5)
+        a, b = rng.random(997) < 0.8, rng.random(997) < 0.7
+        ends = [tuple(self._interval(paired_interval, a, b, 301, seed)) for seed in range(6)]
+        if len(set(ends)) == 1:
+            raise exercise.Wrong("Another seed gives exactly the same interval: use `np.random.default_rng(seed)`.")
+        if tuple(self._interval(paired_interval, a, b, 301, 0)) != ends[0]:
+            raise exercise.Wrong("The same seed gives another interval: all draws come from `default_rng(seed)`.")
+        few, many = (
+            np.std([self._interval(paired_interval, a, b, draws, seed) for seed in range(12)], 0).mean()
+            for draws in (20, 800)
+        )
+        if few < 2 * many:
+            raise exercise.Wrong("The number of draws changes nothing: use `draws`.")
 
     @staticmethod
     def reference(right_a, right_b, draws, seed):
@@ -520,6 +612,18 @@ class PairedInterval(exercise.Exercise):
         )
 
 
+def _log_odds(weights, bias):
+    """A small model: sums of weights, turned round where "not" meets "good" or "fine"."""
+
+    def log_odds(texts):
+        if texts and isinstance(texts[0], str):
+            raise exercise.Wrong("The model takes a list of token lists: put one sentence into a list.")
+        flip = [-1.0 if "not" in text and {"good", "fine"} & set(text) else 1.0 for text in texts]
+        return np.array([f * sum(weights.get(w, 0) for w in t) + bias for f, t in zip(flip, texts, strict=True)])
+
+    return log_odds
+
+
 class LeaveOneOut(exercise.Exercise):
     """Write `leave_one_out(log_odds, tokens)`: how much each word adds to the answer, (T,).
 
@@ -536,30 +640,35 @@ class LeaveOneOut(exercise.Exercise):
     why = "A word that spoke for the answer is missed: the log-odds fall, and the contribution is positive."
 
     def test(self, leave_one_out):
-        weights = {"good": 2.0, "not": -1.5, "dull": -1.0, "very": 0.25}
+        plain = {"good": 2.0, "not": -1.5, "dull": -1.0, "very": 0.25}
+        other = {"good": 1.0, "not": -0.5, "dull": -3.0, "fine": 0.7}
+        for weights, bias, tokens in (
+            (plain, 0.5, ["very", "good"]),
+            (plain, 0.5, ["not", "good", "dull"]),
+            (other, -1.0, ["fine"]),
+            (other, -1.0, ["not", "fine", "good", "dull"]),
+            (plain, 0.5, ["very", "very", "good"]),
+        ):
+            self._judge_one(leave_one_out, _log_odds(weights, bias), tokens)
 
-        def log_odds(texts):
-            if texts and isinstance(texts[0], str):
-                raise exercise.Wrong("The model takes a list of token lists: put one sentence into a list.")
-            flip = [-1.0 if "not" in text and "good" in text else 1.0 for text in texts]
-            return np.array([f * sum(weights.get(w, 0) for w in t) + 0.5 for f, t in zip(flip, texts, strict=True)])
-
-        for tokens in (["very", "good"], ["not", "good", "dull"], ["very", "very", "good"]):
-            got = self.call(leave_one_out, log_odds, tokens)
-            whole = log_odds([tokens])[0]
-            right = np.array([whole - log_odds([tokens[:t] + tokens[t + 1 :]])[0] for t in range(len(tokens))])
-            got = self.expect_array(got, right.shape)
-            alone = log_odds([[token] for token in tokens])
-            gone = np.array([whole - log_odds([[w for w in tokens if w != token]])[0] for token in tokens])
-            for other, message in (
+    def _judge_one(self, leave_one_out, log_odds, tokens):
+        right, whole = self.reference(log_odds, tokens), log_odds([tokens])[0]
+        got = self.expect_array(self.call(leave_one_out, log_odds, tokens), right.shape)
+        gone = np.array([whole - log_odds([[w for w in tokens if w != token]])[0] for token in tokens])
+        exercise.name_mistake(
+            got,
+            right,
+            (
                 (-right, "The sign is turned round: whole sentence minus the shorter one."),
                 (whole - right, "These are the log-odds of the shorter sentences: take them from those of the whole."),
-                (alone, "This asks the word alone: take it out of its sentence instead, the rest is its context."),
+                (
+                    log_odds([[token] for token in tokens]),
+                    "This asks the word alone: take it out of its sentence instead, the rest is its context.",
+                ),
                 (gone, "A word that stands twice is taken out twice: leave out one place, not every copy."),
-            ):
-                if np.allclose(got, other) and not np.allclose(got, right):
-                    raise exercise.Wrong(message)
-            self.expect_close(got, right, f"For {tokens}:")
+            ),
+        )
+        self.expect_close(got, right, f"For {tokens}:")
 
     @staticmethod
     def reference(log_odds, tokens):
@@ -600,28 +709,45 @@ class CalibrationError(exercise.Exercise):
     why = "If the model says 80 %, about 80 of 100 should be right. The error is the mean distance from that."
 
     def test(self, calibration_error):
-        probs = np.array([0.05, 0.15, 0.12, 0.55, 0.65, 0.9, 0.95, 1.0, 0.85, 0.97])
-        y = np.array([0, 0, 1, 1, 0, 1, 1, 1, 1, 0])
-        number, right = self.expect_number(self.call(calibration_error, probs, y, 4)), self.reference(probs, y, 4)
-        where = np.minimum((probs * 4).astype(int), 3)
-        masks = [where == k for k in range(4) if (where == k).any()]
+        for seed, n, bins in ((0, 6, 2), (1, 12, 4), (2, 30, 5), (3, 9, 3)):
+            rng = np.random.default_rng(seed)
+            probs = rng.beta(0.7, 0.7, n)
+            probs[0] = 1.0  # belongs to the last bin
+            y = (rng.random(n) < 0.2 + 0.5 * probs).astype(int)
+            y[0] = 0
+            self._judge_one(self.expect_number(self.call(calibration_error, probs, y, bins)), probs, y, bins)
+
+    def _judge_one(self, number, probs, y, bins):
+        right, where = self.reference(probs, y, bins), np.minimum((probs * bins).astype(int), bins - 1)
+        masks = [where == k for k in range(bins) if (where == k).any()]
         gaps = np.array([probs[m].mean() - y[m].mean() for m in masks])
         shares = np.array([m.mean() for m in masks])
         answers = probs > 0.5
-        for other, message in (
-            (np.abs(gaps).mean(), "All bins count alike here: weight each by its share of the examples."),
-            ((gaps * shares).sum(), "Gaps of different sign cancel: take the absolute value in each bin."),
-            (abs((gaps * shares).sum()), "The absolute value comes too late: take it in each bin, before you add."),
-            (np.abs(probs - y).mean(), "This is the mean error of single answers: compare means within a bin."),
-            ((gaps**2 * shares).sum(), "The gaps are squared: their absolute value is asked for."),
-            (abs(probs.mean() - y.mean()), "One bin for all: an over-sure and an under-sure half would cancel."),
+        sure, correct = np.maximum(probs, 1 - probs), (answers == y).astype(int)
+        below = [m & (probs < 1) for m in masks if (m & (probs < 1)).any()]
+        exercise.name_mistake(
+            number,
+            right,
             (
-                sum(s * abs(probs[m].mean() - (answers == y)[m].mean()) for s, m in zip(shares, masks, strict=True)),
-                "The share of ones is compared, not the share of right answers: `y[mask].mean()`.",
+                (np.abs(gaps).mean(), "All bins count alike here: weight each by its share of the examples."),
+                ((gaps * shares).sum(), "Gaps of different sign cancel: take the absolute value in each bin."),
+                (abs((gaps * shares).sum()), "The absolute value comes too late: take it in each bin, before you add."),
+                (np.abs(probs - y).mean(), "This is the mean error of single answers: compare means within a bin."),
+                ((gaps**2 * shares).sum(), "The gaps are squared: their absolute value is asked for."),
+                (
+                    sum(s * abs(probs[m].mean() - correct[m].mean()) for s, m in zip(shares, masks, strict=True)),
+                    "The share of ones is compared, not the share of right answers: `y[mask].mean()`.",
+                ),
+                (
+                    self.reference(sure, correct, bins),
+                    "These are confidences, max(p, 1 - p): the probability of class 1 is compared with the ones.",
+                ),
+                (
+                    sum(m.mean() * abs(probs[m].mean() - y[m].mean()) for m in below),
+                    "The probability 1 falls out of the last bin: `np.minimum(..., bins - 1)`.",
+                ),
             ),
-        ):
-            if np.isclose(number, other) and not np.isclose(number, right):
-                raise exercise.Wrong(message)
+        )
         self.expect_close(np.array(number), np.array(right), "Weighted mean of absolute gaps.")
 
     @staticmethod
