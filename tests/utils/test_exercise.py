@@ -4,7 +4,9 @@ import contextlib
 import json
 import multiprocessing
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 from utils import exercise, runtime
-from utils.exercise import guard, limits, records
+from utils.exercise import guard, limits, records, show
 
 X = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 4.0]])
 
@@ -588,14 +590,43 @@ def test_key_of_a_file_of_this_repository():
     assert records.lesson_key(path) == "projects/beginner/digits"
 
 
-def test_map_of_progress(course, capsys):
+def test_map_of_progress(course, capsys, monkeypatch):
+    (course / "phase1_foundations/07_twice.ipynb").touch()
+    (course / "docs").mkdir()
+    plan = '[[lesson]]\nnumber = "1.7"\nname = "twice"\ntitle = "Twice as much"\n[[project]]\nlevel = "beginner"\n'
+    (course / "docs/course.toml").write_text(f'{plan}number = 1\nname = "other"\ntitle = "Other"\n')
     module = exercise.load_module(exercise.find(course)[0])
-    module.Double().check(lambda x: 2 * x), module.Base().check(lambda x: x)
+    monkeypatch.setattr(records, "ROOT", course)
+    module.Double().check(lambda x: 2 * x), module.Base().check(lambda x: x), module.Base().solution()
     capsys.readouterr()
     assert exercise.progress(course) is None
     out = capsys.readouterr().out
-    assert "Your progress: 1 of 4 solved" in out and "Phase 1 foundations: 1 of 2 solved" in out
-    assert "Twice: ◐ Base ✓ Double" in out and "Twice: ○ Base ○ Double" in out
+    assert "Your progress: 1 of 4 solved" in out and "Phase 1: 1 of 2 solved" in out
+    assert "1.7 Twice as much: ◐👁 Base, ✓ Double" in out and "Twice: ○ Base, ○ Double" in out
+    assert "Go on with 1.7 Twice as much." in out
+    page = show.as_html(records.overview(course))
+    assert re.search(r'href="[^"]*phase1_foundations/07_twice.ipynb">Twice as much</a>', page)
+    assert page.count('aria-label="solution viewed"') == 1
+
+
+def test_map_of_this_course_follows_its_order():
+    lessons = records.overview()
+    assert [lesson["number"] for lesson in lessons][:3] == ["1.1", "1.2", "1.3"]
+    assert lessons[0]["title"] == "The perceptron" and lessons[-1]["number"] == "Project 3"
+    assert all(lesson["notebook"].exists() and lesson["exercises"] for lesson in lessons)
+
+
+def test_output_survives_an_encoding_without_signs():
+    code = "from utils.exercise import show; show.card('solved', 'A ★', 'Fine.')"
+    env = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=records.ROOT, env=env, capture_output=True, check=True)
+    assert done.stdout.decode("cp1252").startswith("[x] Solved · A *")
+
+
+def test_an_account_without_a_home_can_still_check(monkeypatch):
+    monkeypatch.delenv("COURSE_PROGRESS")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does for an unknown user without HOME
+    assert records.location().is_absolute()
 
 
 def test_rules_of_the_course_catch_what_is_missing(course):

@@ -20,7 +20,7 @@ import sys
 from collections import namedtuple
 
 from utils.exercise import guard, limits, records, replay, settings, show
-from utils.exercise.expect import Expectations, NotAttempted, Wrong, name_mistake
+from utils.exercise.expect import Expectations, NotAttempted, Result, Wrong, name_mistake
 from utils.exercise.guard import to_array
 from utils.exercise.parts import Diagnosis, log_softmax, sigmoid, softmax
 from utils.exercise.records import find, load_module
@@ -30,22 +30,6 @@ __all__ += ["log_softmax", "name_mistake", "progress", "sigmoid", "softmax", "to
 
 Mistake = namedtuple("Mistake", ["answer", "words"])
 Mistake.__doc__ = "A typical wrong answer, and the words that its feedback must contain."
-
-
-class Result:
-    """The outcome of a check: true if solved; shows nothing by itself, since the check has printed its message."""
-
-    def __init__(self, status, message):
-        self.status, self.message = status, message
-
-    def __bool__(self):
-        return self.status == "solved"
-
-    def __repr__(self):
-        return f"<{self.status}>"
-
-    def _ipython_display_(self):
-        pass
 
 
 class Exercise(Expectations):
@@ -308,5 +292,5 @@ def exercises_in(module):
 
 
 def progress(root=records.ROOT):
-    """Draw the map of what is done: every exercise of every lesson, solved, attempted or open."""
+    """Draw the map of what is done: every exercise of every lesson in the order of the course, with links."""
     show.overview(records.overview(root))

@@ -21,6 +21,22 @@ class NotAttempted(Exception):
     """The learner's code is still a stub."""
 
 
+class Result:
+    """The outcome of a check: true if solved; shows nothing by itself, since the check has printed its message."""
+
+    def __init__(self, status, message):
+        self.status, self.message = status, message
+
+    def __bool__(self):
+        return self.status == "solved"
+
+    def __repr__(self):
+        return f"<{self.status}>"
+
+    def _ipython_display_(self):
+        pass
+
+
 class Expectations:
     """The methods of an exercise that compare a learner's result with what is right."""
 

@@ -7,8 +7,10 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import sys
 import tempfile
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,10 +21,14 @@ FOLDERS = ("phase*/exercises/*.py", "projects/*/exercises/*.py", "projects/*/*/e
 
 
 def location():
-    """The progress file: $COURSE_PROGRESS, or ~/.deep-learning-course/progress.json."""
-    return Path(
-        os.environ.get("COURSE_PROGRESS") or Path.home() / ".deep-learning-course" / "progress.json"
-    ).expanduser()
+    """The progress file: $COURSE_PROGRESS, or ~/.deep-learning-course/progress.json, ~ being where the user may write.
+
+    An account without a home, as in some containers, gets the system's folder for temporary files instead.
+    """
+    home = Path(os.path.expanduser("~"))
+    home = home if home.is_absolute() else Path(tempfile.gettempdir())
+    asked = os.environ.get("COURSE_PROGRESS")
+    return Path(os.path.expanduser(asked)) if asked else home / ".deep-learning-course" / "progress.json"
 
 
 def read():
@@ -141,12 +147,46 @@ def state(entry):
     return "solved" if entry.get("solved") else "attempted" if entry.get("attempts") else "open"
 
 
+def titles(root=ROOT):
+    """Titles of the lessons as docs/course.toml has them: {(phase or level, name): title}; {} without that file."""
+    try:
+        plan = tomllib.loads((Path(root) / "docs/course.toml").read_text(encoding="utf-8"))
+        rows = [(f"phase{entry['number'][0]}", entry) for entry in plan["lesson"]]
+        rows += [(entry["level"], entry) for entry in plan["project"]]
+        return {(place, entry["name"]): entry["title"] for place, entry in rows}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
 def overview(root=ROOT):
-    """What is done: {phase: {lesson: {exercise: "solved" | "attempted" | "open"}}}."""
-    records, phases = read(), {}
+    """What is done, in the order of the course -> list of lessons, each a dict.
+
+    part: "Phase 1" or "Projects"; number: "1.1" or "Project 1"; title; notebook: Path; exercises: {name: (state,
+    whether the solution was looked at)}, state being "solved", "attempted" or "open".
+    """
+    root, records, named = Path(root), read(), titles(root)
+    lessons = []
     for path in find(root):
-        lesson = lesson_key(path)
-        phase, _, short = lesson.rpartition("/")
-        states = {name: state(records.get(f"{lesson}/{name}", {})) for name in names_in(path)}
-        phases.setdefault(phase, {})[short] = states
-    return phases
+        folder = path.parent.parent
+        notebook = next(iter(sorted(folder.glob(f"[0-9][0-9]_{path.stem}.ipynb"))), folder / f"{path.stem}.ipynb")
+        rank = int(notebook.stem[:2]) if notebook.stem[:2].isdigit() else 99
+        phase = re.match(r"phase(\d)", folder.name)
+        key = lesson_key(path) if path.is_relative_to(ROOT) else "/".join([*folder.relative_to(root).parts, path.stem])
+        exercises = {name: records.get(f"{key}/{name}", {}) for name in names_in(path)}
+        lessons.append(
+            {
+                "part": f"Phase {phase[1]}" if phase else "Projects",
+                "number": f"{phase[1]}.{rank}" if phase else f"Project {rank}",
+                "title": named.get((phase[0] if phase else folder.name, path.stem), in_words(path.stem)),
+                "notebook": notebook,
+                "exercises": {name: (state(e), bool(e.get("solution_viewed"))) for name, e in exercises.items()},
+                "order": (int(phase[1]) if phase else 9, rank),
+            }
+        )
+    return sorted(lessons, key=lambda lesson: lesson.pop("order"))
+
+
+def in_words(name):
+    """first_networks -> First networks; XavierUniform -> Xavier uniform."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").lower()
+    return words[:1].upper() + words[1:]

@@ -2,11 +2,18 @@
 
 import html
 import inspect
+import os
 import re
 import sys
 import textwrap
+from pathlib import Path
+
+from utils.exercise.records import in_words
 
 MARKS = {"solved": "✓", "attempted": "◐", "open": "○"}
+VIEWED = "👁"  # the solution was looked at
+PLAIN = {"✓": "[x]", "✗": "[ ]", "◐": "[~]", "○": "[ ]", "…": "...", "★": "*", "·": "-", VIEWED: "(solution viewed)"}
+LEGEND = f"✓ solved  ◐ attempted  ○ open  {VIEWED} solution viewed"
 STYLES = {  # mark, words, colour of the edge: a middle tone that shows on light and on dark pages
     "solved": ("✓", "Solved", "#2e9e6b"),
     "wrong": ("✗", "Not yet", "#d9602b"),
@@ -32,9 +39,9 @@ def code(text, why):
     display({"text/markdown": f"```python\n{text}\n```\n\n{why}", "text/plain": f"{text}\n\n{why}"})
 
 
-def overview(phases):
-    """Show the map of progress: `phases` as records.overview gives it."""
-    display({"text/html": as_html(phases), "text/plain": as_text(phases)})
+def overview(lessons):
+    """Show the map of progress: `lessons` as records.overview gives them."""
+    display({"text/html": as_html(lessons), "text/plain": as_text(lessons)})
 
 
 def display(bundle):
@@ -43,7 +50,18 @@ def display(bundle):
     if ipython is not None and ipython.get_ipython() is not None:
         ipython.display.display(bundle, raw=True)
     else:
-        print(bundle["text/plain"])
+        text, encoding = bundle["text/plain"], getattr(sys.stdout, "encoding", None) or "utf-8"
+        for mark, plain in PLAIN.items():  # where the terminal's encoding has no such signs
+            text = text if _has(encoding, mark) else text.replace(mark, plain)
+        print(text.encode(encoding, "replace").decode(encoding))
+
+
+def _has(encoding, mark):
+    try:
+        mark.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def inline(text):
@@ -60,44 +78,54 @@ def source(answer, name, new_name):
     return re.sub(rf"\b{name}\b", new_name, code, count=1).rstrip()
 
 
-def as_text(phases):
-    """The overview as plain text, a line per lesson."""
-    lines = [_heading([s for lesson in phases.values() for s in lesson.values()], "Your progress")]
-    for phase, lessons in phases.items():
-        lines += ["", _heading(lessons.values(), _title(phase))]
-        for lesson, states in lessons.items():
-            done = " ".join(f"{MARKS[state]} {name}" for name, state in states.items())
-            lines.append(f"  {_title(lesson)}: {done}")
-    return "\n".join([*lines, "", "✓ solved  ◐ attempted  ○ open"])
+def as_text(lessons):
+    """The map as plain text, a line per lesson."""
+    lines = [_count(lessons, "Your progress")]
+    for part, members in _parts(lessons).items():
+        lines += ["", _count(members, part)]
+        for lesson in members:
+            done = ", ".join(
+                f"{MARKS[state]}{VIEWED if viewed else ''} {in_words(name)}"
+                for name, (state, viewed) in lesson["exercises"].items()
+            )
+            lines.append(f"  {lesson['number']} {lesson['title']}: {done}")
+    return "\n".join([*lines, "", LEGEND, *_next(lessons)])
 
 
-def as_html(phases):
-    """The overview as HTML: a table per phase; every mark has its word for screen readers."""
-    total = _heading([s for lesson in phases.values() for s in lesson.values()], "Your progress")
-    parts = [f"<p><strong>{total}</strong> · ✓ solved ◐ attempted ○ open</p>"]
-    for phase, lessons in phases.items():
-        rows = "".join(_row(lesson, states) for lesson, states in lessons.items())
-        caption = html.escape(_heading(lessons.values(), _title(phase)))
-        parts.append(f'<table><caption style="text-align:left;font-weight:bold">{caption}</caption>{rows}</table>')
+def as_html(lessons):
+    """The map as HTML: a table per phase, lessons as links; every mark has its word for screen readers."""
+    parts = [f"<p><strong>{_count(lessons, 'Your progress')}</strong> · {LEGEND}</p>"]
+    for part, members in _parts(lessons).items():
+        caption = f'<caption style="text-align:left;font-weight:bold">{_count(members, part)}</caption>'
+        parts.append(f"<table>{caption}{''.join(map(_row, members))}</table>")
+    parts += [f"<p>{html.escape(line)}</p>" for line in _next(lessons)]
     return f'<div role="status">{"".join(parts)}</div>'
 
 
-def _row(lesson, states):
+def _row(lesson):
     cells = " &ensp; ".join(
-        f'<span title="{word}" style="white-space:nowrap;opacity:{1 if word != "open" else 0.75}">'
-        f'<span role="img" aria-label="{word}">{MARKS[word]}</span> {html.escape(name)}</span>'
-        for name, word in states.items()
+        f'<span style="white-space:nowrap;opacity:{1 if state != "open" else 0.75}">'
+        f'<span role="img" aria-label="{state}" title="{state}">{MARKS[state]}</span>'
+        + (f'<span role="img" aria-label="solution viewed" title="solution viewed">{VIEWED}</span>' if viewed else "")
+        + f" {html.escape(in_words(name))}</span>"
+        for name, (state, viewed) in lesson["exercises"].items()
     )
-    name = html.escape(_title(lesson))
-    return f'<tr><th scope="row" style="text-align:left">{name}</th><td style="text-align:left">{cells}</td></tr>'
+    link = Path(os.path.relpath(lesson["notebook"])).as_posix()
+    title = f'{lesson["number"]} <a href="{html.escape(link)}">{html.escape(lesson["title"])}</a>'
+    left = 'style="text-align:left"'
+    return f'<tr><th scope="row" {left}>{title}</th><td {left}>{cells}</td></tr>'
 
 
-def _heading(lessons, title):
-    states = [state for lesson in lessons for state in lesson.values()]
+def _parts(lessons):
+    return {part: [le for le in lessons if le["part"] == part] for part in dict.fromkeys(le["part"] for le in lessons)}
+
+
+def _count(lessons, title):
+    states = [state for lesson in lessons for state, _ in lesson["exercises"].values()]
     return f"{title}: {states.count('solved')} of {len(states)} solved"
 
 
-def _title(name):
-    """phase1_foundations -> Phase 1 foundations."""
-    words = name.replace("/", " · ").replace("_", " ").replace("phase", "phase ")
-    return words[:1].upper() + words[1:]
+def _next(lessons):
+    """One line about where to go on: the first lesson with an exercise that is not solved."""
+    open_ones = [le for le in lessons if any(state != "solved" for state, _ in le["exercises"].values())]
+    return [f"Go on with {open_ones[0]['number']} {open_ones[0]['title']}."] if open_ones else []
