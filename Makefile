@@ -14,10 +14,13 @@ LAB := $(BIN)/python -m jupyterlab "--LabApp.app_settings_dir=$(CURDIR)/docs/jup
 # Without a display (a server, ssh) Jupyter prints the address instead of opening a browser.
 NO_DISPLAY := $(shell if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ -n "$$SSH_CONNECTION" ]; \
                       then echo --no-browser; fi)
+# .venv/.stamp holds the folder that the environment was made for: after a move or a copy its links lead elsewhere.
+MOVED := $(shell [ ! -s .venv/.stamp ] || [ "$$(cat .venv/.stamp)" = "$$(pwd -P)" ] || .venv/bin/python tools/moved.py)
+$(if $(MOVED),$(info $(MOVED)))
 AS_ROOT := $(shell if [ "$$(id -u)" = 0 ]; then echo --allow-root; fi)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run test lint format new execute index bench doctor clean setup setup-dev
+.PHONY: help lab run test lint format new execute index bench doctor update clean setup setup-dev
 
 help: ## print this list
 	@echo "make TARGET, where TARGET is one of"
@@ -62,7 +65,11 @@ bench: .venv/.stamp-dev ## seconds per epoch: bare loop, fit, DataLoader, Lightn
 	@$(BIN)/python tools/bench.py $(ARGS)
 
 doctor: .venv/.stamp ## check this machine: versions, accelerators, memory, disk
-	@$(BIN)/python -m utils.runtime
+	@$(BIN)/python -m utils.doctor
+
+update: ## bring the newest version of the course; your answers are kept
+	@$(firstword $(wildcard $(BIN)/python) $(PYTHON)) tools/update.py
+	@$(MAKE) --no-print-directory $(if $(wildcard .venv/.stamp-dev),setup-dev,setup)
 
 clean: ## remove caches and results of runs (the environment .venv stays)
 	@rm -rf .pytest_cache .ruff_cache artifacts runs build *.egg-info
@@ -73,9 +80,7 @@ setup: .venv/.stamp
 setup-dev: .venv/.stamp-dev
 
 .venv/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "The course needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1`."; \
-	  echo "Install one from python.org or your package manager, then: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) utils/place.py
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
@@ -83,7 +88,7 @@ setup-dev: .venv/.stamp-dev
 	@echo "Setting up .venv: a few minutes and some gigabytes the first time."
 	@$(PIP) -r requirements.txt
 	@$(PIP) --no-deps -e .
-	@touch $@
+	@pwd -P > $@
 
 .venv/.stamp-dev: requirements-dev.txt .venv/.stamp
 	@$(PIP) -r requirements-dev.txt

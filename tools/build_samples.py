@@ -15,6 +15,7 @@ import bz2
 import csv
 import gzip
 import hashlib
+import html
 import io
 import json
 import lzma
@@ -55,15 +56,18 @@ def ames(read):
 
 
 def movie_snippets(read):
-    """Rating and text of every sentence, as CSV text; the source has lines of number, rating, text."""
+    """Rating and text of every sentence, as CSV text; the source has lines of number, rating, text, in UTF-8.
+
+    Some of its sentences were taken from web pages and still hold HTML's names for characters, such as `&amp;`.
+    """
     inner = reader_of_tar(io.BytesIO(read("/hutto_ICWSM_2014.tar.gz")))
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["rating", "text"])
-    for line in inner("/movieReviewSnippets_GroundTruth.txt").decode("latin-1").split("\n"):
+    for line in inner("/movieReviewSnippets_GroundTruth.txt").decode("utf-8").split("\n"):
         if line.strip():
             _, rating, text = line.rstrip("\r").split("\t")[:3]
-            writer.writerow([round(float(rating), 3), text])
+            writer.writerow([round(float(rating), 3), html.unescape(text)])
     return out.getvalue()
 
 

@@ -1,6 +1,7 @@
 """What the other tools share: where the notebooks are, what docs/course.toml and pyproject.toml say."""
 
 import re
+import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +62,17 @@ def is_placeholder(url):
 
 
 def notebooks(root=ROOT):
-    """Every notebook of the course under `root`, sorted, without the generated starter editions."""
-    found = [*root.glob("phase*/**/*.ipynb"), *root.glob("projects/**/*.ipynb")]
-    left_out = lambda path: ".ipynb_checkpoints" in path.parts or path.name.endswith(STARTER)
-    return sorted(path for path in found if not left_out(path))
+    """Every notebook of the course under `root`, sorted, without the generated starter editions.
+
+    One belongs to the course if git tracks it or docs/course.toml lists it; a learner's copies do not.
+    """
+    command = ["git", "-C", str(root), "ls-files", "-z", "--", "phase*.ipynb", "projects*.ipynb"]
+    try:
+        tracked = subprocess.run(command, capture_output=True, text=True, encoding="utf-8").stdout.split("\0")
+    except FileNotFoundError:  # no git here
+        tracked = []
+    paths = {root / name for name in [*filter(None, tracked), *(row.path for row in lessons())]}
+    return sorted(path for path in paths if path.exists() and not path.name.endswith(STARTER))
 
 
 def read(path):

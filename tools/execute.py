@@ -29,6 +29,7 @@ WIDGET_TEXT = "(interactive widget: run the notebook to use it)"
 NOTEBOOK_KEYS = {"kernelspec", "language_info", "accelerator", "colab", "course"}
 CELL_KEYS = {"tags", "jupyter", "cellView"}
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LANGUAGE = {"name": "python", "file_extension": ".py", "nbconvert_exporter": "python"}  # nbconvert writes .py, not .txt
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 OVERWRITTEN = re.compile(r"^[^\n]*\r(?=[^\n])", re.M)  # a progress line that a carriage return replaced
@@ -51,7 +52,7 @@ def normalise(nb):
     """Remove what changes from run to run: timings, widget state, stderr, addresses, local paths."""
     nb.nbformat, nb.nbformat_minor = 4, 5
     nb.metadata = nbformat.from_dict({k: v for k, v in nb.metadata.items() if k in NOTEBOOK_KEYS})
-    nb.metadata.update(kernelspec=dict(KERNEL), language_info={"name": "python"})
+    nb.metadata.update(kernelspec=dict(KERNEL), language_info=dict(LANGUAGE))
     count, seen = 0, {}
     for cell in nb.cells:
         cell.source = cell.source.rstrip()
@@ -109,7 +110,7 @@ def clean_text(text):
     """Text without addresses, overwritten progress lines and the folders of this machine."""
     text = OVERWRITTEN.sub("", text.replace("\r\n", "\n"))
     text = ADDRESS.sub("0x…", text).replace(f"{ROOT}{os.sep}", "").replace(str(ROOT), ".")
-    home = str(Path.home())
+    home = os.path.expanduser("~")  # "~" itself where there is no home
     return text.replace(f"{home}{os.sep}", f"~{os.sep}") if len(home) > 1 else text
 
 

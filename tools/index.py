@@ -34,29 +34,32 @@ def badges(path):
     return f"[![Open in Colab]({SHIELD})]({colab}) [View on GitHub]({url}/blob/{ref}/{path})"
 
 
-def colab_cell(path):
-    """Source of the first code cell: fetches the course where it is not installed, and else does nothing."""
+def colab_cell(path=None):
+    """Source of the first code cell, the same in every notebook: finds the course, or fetches it where there is none.
+
+    Everything else is done by `enter` of utils/place.py, taken from the first of: a folder above the notebook, a
+    clone beside it, an installed course, the course's address. `path` has no influence.
+    """
     url, ref = repository()
-    return f'''# @title Fetch the course (does nothing where it is installed)
-import importlib.util
-import subprocess
+    return f'''# @title Find the course, or fetch it where there is none
+import runpy
 import sys
 from pathlib import Path
+from urllib.request import urlretrieve
 
-url, ref, folder = "{url}", "{ref}", "{Path(path).parent.as_posix()}"
-spec = importlib.util.find_spec("utils")
-if spec is None or not Path(spec.origin or "foreign").with_name("parity.py").exists():
-    if "_" in url.split("/")[3]:
-        raise RuntimeError("This copy has no public address yet: set Repository in pyproject.toml, run `make index`.")
-    root = Path("deep-learning-course").resolve()
-    if not root.exists():
-        subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", ref, url, root], check=True)
-    sys.path[:0] = [str(root), str(root / folder)]
-    for name in ("mlxtend", "anywidget", "psygnal"):
-        if importlib.util.find_spec(name) is None:
-            subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", name], check=True)
-    if "google.colab" in sys.modules:
-        sys.modules["google.colab"].output.enable_custom_widget_manager()'''
+url, ref = "{url}", "{ref}"
+file = "utils/place.py"
+folders = [*Path("_").absolute().parents, "deep-learning-course", *sys.path]
+found = [path for folder in folders if (path := Path(folder, file)).is_file()]
+assert found or "_" not in url, "No course above this notebook: download the whole of it."
+found = found or urlretrieve(f"{{url}}/raw/{{ref}}/{{file}}")
+runpy.run_path(str(found[0]))["enter"](url, ref)'''
+
+
+def fold(cell):
+    """Give a cell the metadata that folds it in Colab and in JupyterLab."""
+    cell.metadata["cellView"] = "form"
+    cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "source_hidden": True}
 
 
 def notebook_text(path, text):
@@ -65,8 +68,8 @@ def notebook_text(path, text):
     nb.cells[0].source = BADGES.sub(lambda _: badges(path), nb.cells[0].source)
     for cell in nb.cells:
         if "colab" in tags(cell):
-            cell.source = colab_cell(path)
-            cell.metadata["cellView"] = "form"
+            cell.source = colab_cell()
+            fold(cell)
     return dumps(normalise(nb))
 
 

@@ -1,7 +1,8 @@
 """Start a lesson: python tools/new_lesson.py 2 gradient_descent
 
-Writes the notebook and its exercises from docs/template.ipynb and docs/template_exercises.py, adds a row to
-docs/course.toml if the lesson is not planned there, and brings the tables up to date.
+Writes the notebook, its exercises, its explorers and their tests from the templates in docs/, adds a row to
+docs/course.toml if the lesson is not planned there, and brings the tables up to date. The tests of exercises need no
+file: tests/exercises/ covers every exercise there is.
 """
 
 import re
@@ -51,16 +52,22 @@ def main(argv=None):
         return 1
     lesson = plan(int(phase), name)
     path = ROOT / lesson.path
-    exercises = path.parent / "exercises" / f"{name}.py"
-    if path.exists() or exercises.exists():
-        print(f"{lesson.path} or its exercises exist already: nothing was changed.")
+    modules = {
+        path.parent / "exercises" / f"{name}.py": "docs/template_exercises.py",
+        path.parent / "explorers" / f"{name}.py": "docs/template_explorers.py",
+        ROOT / "tests/explorers" / f"test_{name}.py": "docs/template_explorers_test.py",
+    }
+    there = [file.relative_to(ROOT).as_posix() for file in (path, *modules) if file.exists()]
+    if there:
+        print(f"{', '.join(there)}: there already, so nothing was changed.")
         return 1
-    exercises.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(notebook(lesson), encoding="utf-8", newline="\n")
-    text = (ROOT / "docs/template_exercises.py").read_text(encoding="utf-8")
-    exercises.write_text(fill(text, lesson), encoding="utf-8", newline="\n")
+    texts = {file: fill((ROOT / template).read_text(encoding="utf-8"), lesson) for file, template in modules.items()}
+    for file, text in {path: notebook(lesson), **texts}.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
     index.main([])
-    print(f"Wrote {lesson.path} and {exercises.relative_to(ROOT)}. Next: make run NB={lesson.path}")
+    names = ", ".join(file.relative_to(ROOT).as_posix() for file in modules)
+    print(f"Wrote {lesson.path}, {names}. Next: make run NB={lesson.path}")
     return 0
 
 

@@ -4,13 +4,15 @@ python tools/starter.py           write projects/*/NN_name_starter.ipynb for eve
 python tools/starter.py --check   fail if one is old
 
 Of a text tagged `solution` remains what stands from its first heading on. Of such code remain the comment at its top,
-the imports, and of each function and class the first line with its docstring; the bodies become `...`. All other cells
-stay as they are, so that a starter runs from top to bottom before a word is written.
+the imports, of each function and class the first line with its docstring, and of the rest `name = ...` for each result
+that a later cell needs; bodies become `...`. All other cells stay as they are, so that a starter runs from top to
+bottom before a word is written.
 """
 
 import argparse
 import ast
 import re
+import symtable
 import sys
 from pathlib import Path
 
@@ -29,13 +31,17 @@ def starter_path(path):
 
 def starter(nb, path):
     """The starter edition of a project's notebook; `path` is the full one's, relative to the repository."""
-    cells = [kept for cell in nb.cells if (kept := _cell(cell))]
+    sources = [cell.source if cell.cell_type == "code" else "" for cell in nb.cells]
+    cells = [kept for i, cell in enumerate(nb.cells) if (kept := _cell(cell, sources[i + 1 :]))]
     new, own = nbformat.v4.new_notebook(cells=cells, metadata=nb.metadata), starter_path(path)
     new.metadata.pop("course", None)  # no outputs, so no hash of their sources
     first = cells[0]
     first.source = BADGES.sub(lambda _: badges(own), first.source)
     title, rest = first.source.split("\n", 1)
-    note = f"**Starter edition.** Fill in each `...`; the worked project is [here]({Path(path).name})."
+    note = (
+        "**Starter edition.** Write the cells that begin with *Task* or *Your turn*, and fill in each `...`; "
+        f"the worked project is [here]({Path(path).name})."
+    )
     first.source = f"{title} (starter)\n\n{note}\n{rest}"
     for cell in cells:
         if "colab" in tags(cell):
@@ -43,20 +49,23 @@ def starter(nb, path):
     return normalise(new)
 
 
-def _cell(cell):
-    """The cell of the starter, or None."""
+def _cell(cell, later):
+    """The cell of the starter, or None; `later` holds the sources of the cells behind it."""
     if cell.cell_type == "markdown":
         source = cell.source
         if "solution" in tags(cell):
             source = source[match.start() :] if (match := HEADING.search(source)) else ""
         return nbformat.v4.new_markdown_cell(source, metadata={}) if source else None
-    source = stub(cell.source, tags(cell)) if "solution" in tags(cell) else cell.source
+    source = stub(cell.source, tags(cell), later) if "solution" in tags(cell) else cell.source
     kept = [tag for tag in tags(cell) if tag not in ("solution", "nbval-check-output")]
     return nbformat.v4.new_code_cell(source, metadata={**cell.metadata, "tags": kept})
 
 
-def stub(source, marks=()):
-    """What a starter keeps of a worked cell: top comment, imports, signatures with docstrings, and `...`."""
+def stub(source, marks=(), later=()):
+    """What a starter keeps of a worked cell: top comment, imports, signatures with docstrings, `name = ...`.
+
+    No line is a bare `...`, which would print `Ellipsis`.
+    """
     lines, tree = source.splitlines(), ast.parse(source)
     head = []
     for line in lines:
@@ -69,9 +78,42 @@ def stub(source, marks=()):
     parts += ["\n".join(imports)] if imports else []
     definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     parts += [_signature(node, lines) for node in definitions]
-    rest = len(tree.body) > len(imports) + len(definitions)
+    results = [f"{name} = ..." for name in _results(source, later)]
     gap = "\n\n\n" if definitions else "\n"
-    return gap.join([*parts, *(["..."] if rest or not definitions else [])])
+    return gap.join([*parts, *(["\n".join(results)] if results else [])])
+
+
+def _results(source, later):
+    """Names that a worked cell assigns and a later cell reads, in the order of their first assignment."""
+    stored = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+    first = {node.id: (node.lineno, node.col_offset) for node in reversed(stored) if isinstance(node.ctx, ast.Store)}
+    own = [name for name in _assigned(source) if name in first and _is_read(name, later)]
+    return sorted(own, key=first.get)
+
+
+def _is_read(name, later):
+    """Whether one of these cells reads a global name before another one assigns it anew."""
+    for source in later:
+        if name in _assigned(source, definitions=True):
+            return False
+        if name in _globals_read(symtable.symtable(source, "cell", "exec")):
+            return True
+    return False
+
+
+def _assigned(source, definitions=False):
+    """Global names that a cell assigns; with `definitions` those of its functions, classes and imports too."""
+    symbols = symtable.symtable(source, "cell", "exec").get_symbols()
+    defined = {s.get_name() for s in symbols if s.is_imported() or s.is_namespace()}
+    assigned = {s.get_name() for s in symbols if s.is_assigned()}
+    return assigned | defined if definitions else assigned - defined
+
+
+def _globals_read(table):
+    """Global names that a scope, or one inside it, reads."""
+    top = table.get_type() == "module"
+    own = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
+    return own.union(*map(_globals_read, table.get_children()))
 
 
 def _signature(node, lines):

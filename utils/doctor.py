@@ -3,19 +3,21 @@
 The advice follows the learning path: a GPU is recommended, 16 GB of memory, an SSD.
 """
 
+import json
 import os
 import platform
 import shutil
-import sys
 import time
 import tomllib
+import urllib.parse
+import urllib.request
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from utils import runtime
+from utils import place, runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,7 +35,7 @@ class Finding:
 def examine(*, show=True):
     """Look at this machine as the course sees it -> list of Finding; prints them as a table."""
     runtime.import_frameworks()
-    findings = [_python(), *_frameworks(), *_accelerators(), *_machine(), *_self_tests(), _address()]
+    findings = [_python(), _environment(), *_frameworks(), *_accelerators(), *_machine(), *_self_tests(), _address()]
     if show:
         for f in findings:
             print(f"{'ok ' if f.ok else '!! '} {f.what:22} {f.found}\n{'':26}{f.advice}")
@@ -43,9 +45,28 @@ def examine(*, show=True):
 
 
 def _python():
-    ok = sys.version_info >= (3, 11)
-    advice = "Fine." if ok else "The course needs Python 3.11 or newer: install it and run `make clean lab`."
-    return Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}", ok, advice)
+    why = place.why_not()
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Finding("Python", found, not why, why or "Fine.")
+
+
+def _environment():
+    """Whether the packages were installed for this folder, or for another one that was moved or copied."""
+    made = _installed_for()
+    if made is None:
+        return Finding("environment", "not made by `make`", True, "Fine.")
+    ok = made.resolve() == ROOT
+    advice = "Fine." if ok else f"It was made for another folder: run `make` in {ROOT}, which sets it right."
+    return Finding("environment", f"made for {made}", ok, advice)
+
+
+def _installed_for():
+    """The folder that pip installed the course from (Path), or None if it did not."""
+    for course in metadata.distributions(name="deep-learning-course"):
+        if text := course.read_text("direct_url.json"):
+            url = urllib.parse.urlparse(json.loads(text)["url"])
+            return Path(urllib.request.url2pathname(url.path))
+    return None
 
 
 def _frameworks():
@@ -141,3 +162,7 @@ def _address():
         "Fine." if ok else "A placeholder: Colab badges work after you set it in pyproject.toml and run `make index`."
     )
     return Finding("repository address", url, ok, advice)
+
+
+if __name__ == "__main__":
+    examine()

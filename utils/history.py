@@ -17,8 +17,8 @@ class History(dict):
     def of(cls, result):
         """History of what `keras.Model.fit` returned, or of any dict of lists."""
         values = getattr(result, "history", result)
-        stopped = "interrupted" if getattr(getattr(result, "model", None), "interrupted", False) else None
-        return cls({key: [float(v) for v in column] for key, column in values.items()}, stopped=stopped)
+        columns = {key: [float(v) for v in column] for key, column in values.items()}
+        return cls(columns, stopped=getattr(result, "stopped", None))
 
     @property
     def epochs(self):

@@ -1,9 +1,12 @@
 """Figures in one house style: arrays in, Axes out; `show` displays a figure together with its alt text.
 
 Colours are those of Okabe and Ito (2008), told apart by people with colour-blindness; line styles and markers
-differ as well, so that every figure survives grey printing. The background is opaque, for light and dark pages.
+differ as well, so that every figure survives grey printing. A figure is a white card with round corners: on a light
+page it has no edge, on a dark page all its colours keep their contrast.
 """
 
+import base64
+import html
 import io
 import math
 
@@ -20,10 +23,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 FRAMEWORKS = {"PyTorch": (RED, "-", "o"), "Keras": (BLUE, "--", "s")}  # the same look in every lesson
 SOFT = ListedColormap(["#BFD9EA", "#F7DFAE", "#B3DFD3", "#EBCBDD", "#F0C3A8", "#D3EAF8"])  # region backgrounds
 MIN_ALT = 30
+CARD = "max-width: 100%; height: auto; background-color: white; border-radius: 8px"
 
 
 def use_style():
-    """Set matplotlib's defaults to the house style of the course."""
+    """Set matplotlib's defaults to the house style of the course, whatever the reader's own style file says."""
+    plt.rcdefaults()
     ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     plt.rcParams.update(
         {
@@ -32,6 +37,8 @@ def use_style():
             "figure.dpi": 80,
             "figure.facecolor": "white",
             "figure.constrained_layout.use": True,
+            "figure.constrained_layout.w_pad": 0.08,  # inches: the margin of the card
+            "figure.constrained_layout.h_pad": 0.08,
             "savefig.facecolor": "white",
             "axes.facecolor": "white",
             "axes.prop_cycle": plt.cycler(color=COLOURS) + plt.cycler(linestyle=LINES),
@@ -53,22 +60,37 @@ def use_style():
 def show(fig, alt):
     """Display a figure with its alt text and close it.
 
-    alt: a sentence that tells what the figure shows to a reader who cannot see it; it is stored beside the picture
-    in the notebook. In a plain Python script only the sentence is printed. Raises ValueError if it has fewer than
-    30 characters.
+    alt: a sentence that tells what the figure shows to a reader who cannot see it; a screen reader says it in place of
+    the picture, in JupyterLab as in exported pages. In a plain Python script only the sentence is printed. Raises
+    ValueError if it has fewer than 30 characters.
     """
-    if not isinstance(alt, str) or len(alt.strip()) < MIN_ALT:
-        raise ValueError(f"alt must be a sentence of at least {MIN_ALT} characters that says what to see, got {alt!r}")
-    from IPython import get_ipython
-    from IPython.display import display
+    try:
+        if not isinstance(alt, str) or len(alt.strip()) < MIN_ALT:
+            raise ValueError(
+                f"alt must be a sentence of at least {MIN_ALT} characters that says what to see, got {alt!r}"
+            )
+        from IPython import get_ipython
+        from IPython.display import display
 
-    if get_ipython() is None:
+        if get_ipython() is None:
+            print(alt)
+        else:
+            display({"text/html": image_tag(to_png(fig), alt), "text/plain": alt}, raw=True)
+    finally:
         plt.close(fig)
-        print(alt)
-        return
-    bundle = {"image/png": to_png(fig), "text/plain": alt}
-    plt.close(fig)
-    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def image_tag(png, alt):
+    """The HTML element of a picture: PNG bytes and alt text -> `<img …>`.
+
+    Not an output of the kind image/png, since JupyterLab and nbconvert ignore the alt text of those.
+    """
+    width, height = (int.from_bytes(png[i : i + 4], "big") for i in (16, 20))  # from the header of the PNG
+    data = base64.b64encode(png).decode()
+    return (
+        f'<img alt="{html.escape(alt)}" width="{width}" height="{height}" style="{CARD}"'
+        f' src="data:image/png;base64,{data}">'
+    )
 
 
 def to_png(fig):

@@ -1,25 +1,34 @@
-"""Devices, seeds, precision and run scale for both frameworks in one process, and the `doctor()` report.
+"""Devices, settings, seeds, precision and run scale for both frameworks in one process.
 
 Frameworks are imported inside the functions, so that importing this module costs nothing.
 """
 
 import contextlib
+import importlib.util
+import json
 import os
 import sys
+from pathlib import Path
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+BACKENDS = ("tensorflow", "jax", "torch")
+KERAS_SETTINGS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}  # what lessons assume
 
 
 def start(seed_value=0):
     """Prepare both frameworks for a lesson and return the PyTorch device.
 
     Call it before `import keras`: it silences TensorFlow's start-up log, lets GPU memory grow on demand (both
-    frameworks share one GPU), seeds every generator, sets the figure style and prints one line.
+    frameworks share one GPU), sets what the course assumes of Keras, seeds every generator, sets the figure style
+    and prints one line. The environment variable COURSE_SEED replaces `seed_value`.
+    Raises ValueError if Keras' backend or its settings file cannot be used.
     """
     import_frameworks()
     import torch
 
+    seed_value = int(os.environ.get("COURSE_SEED") or seed_value)
     memory_growth()
+    keras_settings()
     seed(seed_value)
     from utils import plot
 
@@ -30,7 +39,11 @@ def start(seed_value=0):
 
 
 def import_frameworks():
-    """Import PyTorch and Keras without the C++ log lines that TensorFlow prints at start-up."""
+    """Import PyTorch and Keras without the C++ log lines that TensorFlow prints at start-up.
+
+    Raises ValueError if Keras' backend or its settings file cannot be used.
+    """
+    check_keras()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # memory on demand on Keras' JAX backend
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep: two notebooks share the cores in peace
@@ -62,6 +75,51 @@ def _quiet_stderr():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
+
+
+def check_keras():
+    """Raise ValueError if Keras could not be imported: an unknown or missing backend, or a damaged settings file.
+
+    Keras reads ~/.keras/keras.json (or the folder KERAS_HOME), which may be years old; KERAS_BACKEND goes before it.
+    """
+    if "keras" in sys.modules:
+        return
+    file = _keras_file()
+    cure = f"Delete {file} and restart the kernel: Keras writes a new one."
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # Keras takes its defaults, too
+        stored = {}
+    if not isinstance(stored, dict):
+        raise ValueError(f"Keras cannot read its settings file, {file}. {cure}")
+    valid = {"image_data_format": ("channels_last", "channels_first"), "floatx": ("float16", "float32", "float64")}
+    wrong = [key for key, values in valid.items() if key in stored and stored[key] not in values]
+    wrong += ["epsilon"] if not isinstance(stored.get("epsilon", 1e-7), float) else []
+    if wrong:
+        raise ValueError(f"Keras' settings file says {wrong[0]} = {stored[wrong[0]]!r}, which Keras refuses. {cure}")
+    asked = os.environ.get("KERAS_BACKEND")
+    backend, cure = asked or stored.get("backend", "tensorflow"), "unset KERAS_BACKEND" if asked else cure
+    whence = "the environment variable KERAS_BACKEND" if asked else f"the settings file {file}"
+    if backend not in BACKENDS:
+        raise ValueError(f"{whence} names the Keras backend {backend!r}; use one of {', '.join(BACKENDS)}, or {cure}")
+    if importlib.util.find_spec(backend) is None:
+        install = f"install it with `{sys.executable} -m pip install {backend}`"
+        raise ValueError(f"{whence} names the Keras backend {backend!r}, which is not installed; {install}, or {cure}")
+
+
+def _keras_file():
+    home = os.path.expanduser("~")
+    folder = os.environ.get("KERAS_HOME") or os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return Path(folder).expanduser() / "keras.json"
+
+
+def keras_settings():
+    """Set what the course assumes of Keras, whatever its settings file says: channels last, float32, epsilon 1e-7."""
+    import keras
+
+    for name, value in KERAS_SETTINGS.items():
+        getattr(keras.config, f"set_{name}")(value)
+    keras.config.set_dtype_policy("float32")
 
 
 def torch_device(prefer=None):
@@ -180,14 +238,3 @@ def keras_backend():
     import keras
 
     return keras.backend.backend()
-
-
-def doctor(*, show=True):
-    """Look at this machine as the course sees it -> list of `utils.doctor.Finding`; prints them as a table."""
-    from utils import doctor as report
-
-    return report.examine(show=show)
-
-
-if __name__ == "__main__":
-    doctor()

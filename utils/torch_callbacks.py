@@ -1,20 +1,22 @@
-"""The options of `torch_train.fit`, one small callback each.
+"""The options of `torch_train.fit`, one small callback each; `utils.torch_checkpoint` saves and resumes.
 
 A callback has any of the hooks `on_train_begin`, `on_backward` (gradients are there), `on_step_end`, `on_epoch_end`,
-`on_train_end`; each gets the `Run`, whose `model, optimizer, history, epoch, stop` it may read and change.
+`on_train_end`; each gets the `Run`, whose `model, optimizer, history, epoch, stop` it may read and change. A callback
+with `state_dict()` and `load_state_dict(state)` (nested dicts and lists of tensors and plain values) is part of the
+checkpoint.
 """
 
-import json
-import random
+import copy
+import math
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from utils import checkpoint, runtime, torch_distributed
-from utils.history import History, better_is
+from utils import runtime
+from utils.history import better_is
 
 
 class Callback:
@@ -24,20 +26,6 @@ class Callback:
     def hooks(self):
         """Names of the hooks that this callback has."""
         return [name for name in dir(type(self)) if name.startswith("on_")]
-
-
-def chosen(scheduler, clip_norm, early_stopping, checkpoint_path, extra, progress, valid):
-    """The callbacks for the arguments of `fit`, in the order in which they act."""
-    if isinstance(early_stopping, int) and not isinstance(early_stopping, bool):
-        early_stopping = EarlyStopping(patience=early_stopping)
-    if early_stopping and valid is None and early_stopping.monitor.startswith("val_"):
-        raise ValueError(f"early stopping watches {early_stopping.monitor!r}: give `valid`, or monitor='loss'")
-    best = early_stopping or (KeepBest() if valid is not None else None)
-    chain = [Clip(clip_norm) if clip_norm else None, Schedule(scheduler) if scheduler else None, best, *extra]
-    if checkpoint_path:
-        chain.append(Checkpoint(checkpoint_path, [c for c in chain if hasattr(c, "state_dict")]))
-    chain.append(Progress() if progress and torch_distributed.is_main() else None)
-    return [c for c in chain if c]
 
 
 @dataclass
@@ -64,6 +52,7 @@ class Schedule(Callback):
     def __init__(self, scheduler):
         self.every_step = isinstance(scheduler, EveryStep)
         self.scheduler = scheduler.scheduler if self.every_step else scheduler
+        self.first = copy.deepcopy(_without_functions(self.scheduler.state_dict()))
 
     def on_step_end(self, run):
         if self.every_step:
@@ -76,19 +65,47 @@ class Schedule(Callback):
             self.scheduler.step()
 
     def state_dict(self):
-        return {}, {k: v for k, v in self.scheduler.state_dict().items() if _is_plain(v)}
+        return {"now": _without_functions(self.scheduler.state_dict()), "first": self.first}
 
-    def load_state_dict(self, tensors, state):
-        self.scheduler.load_state_dict(state)
+    def load_state_dict(self, state):
+        """Go on where the saved run stopped, with the settings that this run gives otherwise -> list of them."""
+        changes = []
+        self.scheduler.load_state_dict(adopt(state["now"], state["first"], self.first, type(self.scheduler), changes))
+        return changes
 
 
-def _is_plain(value):
-    """Whether JSON can carry a value; schedulers also hold functions, which their constructor makes again."""
-    try:
-        json.dumps(value)
-    except TypeError:
-        return False
-    return True
+def _without_functions(value):
+    """A scheduler's state without the functions in it, which its constructor makes again."""
+    if isinstance(value, Counter):
+        return value
+    if isinstance(value, dict):
+        return {k: _without_functions(v) for k, v in value.items() if not callable(v)}
+    return [_without_functions(v) for v in value] if isinstance(value, list) else value
+
+
+POSITIONS = ("lr", "last_epoch", "_step_count", "_last_lr", "T_cur", "best", "num_bad_epochs", "cooldown_counter")
+
+
+def adopt(saved, first, given, owner, changes, name=""):
+    """The saved state of a run with the settings that this run gives otherwise.
+
+    A setting is what the saved run kept from its start (`first`) on, in nested dicts and lists. `given` is the state
+    at the start of this run. Sentences about what was adopted are appended to `changes`.
+    """
+    if isinstance(saved, dict) and not isinstance(saved, Counter):
+        inside = lambda tree, key: tree.get(key) if isinstance(tree, dict) else None
+        return {k: adopt(v, inside(first, k), inside(given, k), owner, changes, k) for k, v in saved.items()}
+    if isinstance(saved, list) and all(isinstance(tree, list) and len(tree) == len(saved) for tree in (first, given)):
+        rows = zip(saved, first, given, strict=True)
+        return [adopt(*row, owner, changes, name) for row in rows]
+    if name in POSITIONS or given is None or saved != first or given == saved:
+        return saved
+    changes.append(f"{name} of {owner.__name__} is {_plain(given)} instead of {_plain(saved)}")
+    return given
+
+
+def _plain(value):
+    return dict(value) if isinstance(value, Counter) else value
 
 
 class KeepBest(Callback):
@@ -102,7 +119,7 @@ class KeepBest(Callback):
     def on_epoch_end(self, run):
         value = run.history[self.monitor][-1]
         sign = 1 if better_is(self.monitor, self.mode) == "max" else -1
-        if self.best is None or sign * (value - self.best) > self.min_delta:
+        if math.isfinite(value) and (self.best is None or sign * (value - self.best) > self.min_delta):
             self.best, self.waited = value, 0
             self.weights = {k: v.detach().cpu().clone() for k, v in run.model.state_dict().items()}
         else:
@@ -113,10 +130,10 @@ class KeepBest(Callback):
             run.model.load_state_dict(self.weights)
 
     def state_dict(self):
-        return self.weights, {"best": self.best, "waited": self.waited}
+        return {"weights": self.weights, "best": self.best, "waited": self.waited}
 
-    def load_state_dict(self, tensors, state):
-        self.weights, self.best, self.waited = tensors, state["best"], state["waited"]
+    def load_state_dict(self, state):
+        self.weights, self.best, self.waited = state["weights"], state["best"], state["waited"]
 
 
 class EarlyStopping(KeepBest):
@@ -142,97 +159,6 @@ class EarlyStopping(KeepBest):
             run.model.load_state_dict(self.weights)
 
 
-class Checkpoint(Callback):
-    """Save everything after each epoch and resume from the file if it is there, bit for bit on the CPU."""
-
-    def __init__(self, path, stateful=()):
-        self.path, self.stateful = Path(path), list(stateful)
-
-    def on_train_begin(self, run):
-        if not self.path.exists():
-            return
-        tensors, state = checkpoint.load(self.path)
-        groups = _ungroup({k: torch.from_numpy(v) for k, v in tensors.items()})
-        own = {k: tuple(v.shape) for k, v in run.model.state_dict().items()}
-        if own != {k: tuple(v.shape) for k, v in groups.get("model", {}).items()}:
-            raise ValueError(f"{self.path} holds another model: delete it, or give this run another checkpoint file")
-        run.model.load_state_dict(groups["model"])
-        run.optimizer.load_state_dict(_join_optimizer(groups.get("optimizer", {}), state["optimizer"]))
-        run.scaler.load_state_dict(state["scaler"])
-        for i, (callback, saved) in enumerate(zip(self.stateful, state["callbacks"], strict=True)):
-            callback.load_state_dict(groups.get(f"callback{i}", {}), saved)
-        run.epoch, run.history = state["epoch"], History(state["history"], stopped=state["stopped"])
-        run.stop = state["stopped"] == "early stopping"
-        _set_random_state(run, groups["random"], state)
-
-    def on_epoch_end(self, run):
-        if not torch_distributed.is_main():
-            return
-        tensors, optimizer = _split_optimizer(run.optimizer.state_dict())
-        random_tensors, random_state = _random_state(run)
-        groups = {"model": run.model.state_dict(), "optimizer": tensors, "random": random_tensors}
-        saved = [callback.state_dict() for callback in self.stateful]
-        groups |= {f"callback{i}": tensors for i, (tensors, _) in enumerate(saved)}
-        state = {
-            "epoch": run.epoch,
-            "history": dict(run.history),
-            "stopped": run.history.stopped,
-            "optimizer": optimizer,
-            "scaler": run.scaler.state_dict(),
-            "callbacks": [s for _, s in saved],
-            **random_state,
-        }
-        arrays = {f"{g}/{k}": v.detach().cpu().numpy() for g, values in groups.items() for k, v in values.items()}
-        checkpoint.save(self.path, arrays, state)
-
-
-def _ungroup(tensors):
-    groups = {}
-    for name, tensor in tensors.items():
-        group, key = name.split("/", 1)
-        groups.setdefault(group, {})[key] = tensor
-    return groups
-
-
-def _split_optimizer(state):
-    """Tensors and plain values of an optimiser's state, the latter for JSON."""
-    tensors, plain = {}, {}
-    for index, values in state["state"].items():
-        for key, value in values.items():
-            (tensors if isinstance(value, torch.Tensor) else plain)[f"{index}.{key}"] = value
-    return tensors, {"param_groups": state["param_groups"], "state": plain}
-
-
-def _join_optimizer(tensors, saved):
-    state = {}
-    for name, value in {**tensors, **saved["state"]}.items():
-        index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
-    return {"state": state, "param_groups": saved["param_groups"]}
-
-
-def _random_state(run):
-    """State of all random generators that training may draw from."""
-    tensors = {"torch": torch.get_rng_state()}
-    if getattr(run.train, "generator", None) is not None:
-        tensors["loader"] = run.train.generator.get_state()
-    if run.device.type == "cuda":
-        tensors["cuda"] = torch.cuda.get_rng_state(run.device)
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002  the global generator that transforms may use
-    return tensors, {"numpy": [name, keys.tolist(), *rest], "python": random.getstate()}
-
-
-def _set_random_state(run, tensors, state):
-    torch.set_rng_state(tensors["torch"])
-    if "loader" in tensors:
-        run.train.generator.set_state(tensors["loader"])
-    if "cuda" in tensors and run.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["cuda"], run.device)
-    np.random.set_state(state["numpy"])  # noqa: NPY002
-    version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
-
-
 class Ema(Callback):
     """Running average of the weights, `average`, moved by 1 - decay after each step (Polyak and Juditsky, 1992)."""
 
@@ -248,17 +174,17 @@ class Ema(Callback):
         self.averaged.update_parameters(run.model)
 
     def state_dict(self):
-        return self.averaged.state_dict(), {}
+        return self.averaged.state_dict()
 
-    def load_state_dict(self, tensors, state):
-        self.averaged.load_state_dict(tensors)
+    def load_state_dict(self, state):
+        self.averaged.load_state_dict(state)
 
 
 class TensorBoard(Callback):
     """Write every column of the history to a TensorBoard log folder: `tensorboard --logdir runs`."""
 
     def __init__(self, folder):
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser()
 
     def on_train_begin(self, run):
         from torch.utils.tensorboard import SummaryWriter

@@ -16,9 +16,22 @@ def world():
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def rank():
+    """Number of this process, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def is_main():
     """Whether this process is the one that saves and prints."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return rank() == 0
+
+
+def gather(value):
+    """The values of all processes, in their order -> list; `value` is anything that pickle can carry."""
+    values = [value] * world()
+    if world() > 1:
+        dist.all_gather_object(values, value)
+    return values
 
 
 def start(device):
@@ -49,11 +62,16 @@ def wrap(model, device, train):
     return torch.nn.parallel.DistributedDataParallel(model, device_ids=ids)
 
 
+def copies(rows):
+    """How many processes `share` gives the same rows of a batch: all if there are fewer rows than processes, else 1."""
+    return world() if rows < world() else 1
+
+
 def share(*batch):
     """This process' rows of each tensor: every world()-th row; all rows if there are fewer rows than processes."""
-    if world() == 1 or len(batch[0]) < world():
+    if copies(len(batch[0])) == world():
         return batch
-    return tuple(tensor[int(os.environ["RANK"]) :: world()] for tensor in batch)
+    return tuple(tensor[rank() :: world()] for tensor in batch)
 
 
 def weighted(loss, rows):

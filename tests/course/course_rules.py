@@ -1,6 +1,7 @@
 """The rules that every notebook of the course keeps, as pure functions: Notebook -> list of findings (sentences).
 
-`RULES` lists them. tests/course/test_lessons.py runs each rule on each notebook, tests/tools/test_tools.py proves that each fires.
+`RULES` lists them. tests/course/test_lessons.py runs each rule on each notebook, tests/tools/test_tools.py proves that
+each fires.
 """
 
 import ast
@@ -30,6 +31,7 @@ TAGS = {
 TORCH = {"torch", "nn", "F", "torchvision", "torch_train", "torch_models"}
 KERAS = {"keras", "tf", "tensorflow", "keras_train", "keras_models"}
 MAX_KB = 400
+WIDTH = 92  # columns; ruff formats notebooks to it, see .ruff.toml in the lesson folders
 ABSOLUTE = re.compile(r"(?<![\w.:/~-])/(?:home|Users|tmp|root|work|private/var)/|(?<!\w)[A-Z]:\\\\?\w")
 INSTALL = re.compile(
     r"^\s*(?:!|%%bash|%%sh|%%script|%(?:pip|conda|sx|system)\b)|\b(?:pip3?|conda|apt|apt-get)\s+install\b", re.M
@@ -174,36 +176,19 @@ def heading_levels(book):
     return [f"`{text}` jumps from level {a} to level {b}" for (a, _), (b, text) in pairs if b > a + 1]
 
 
-def size(book):
-    """35-70 cells and 1,200-2,500 words; projects 30-80 cells and up to 3,000 words."""
-    project = book.kind == "project"
-    (low, high), most = ((30, 80), 3000) if project else ((35, 70), 2500)
+def code_width(book):
+    """Code has at most 92 columns, so that no cell scrolls sideways at 1280 pixels, and no cell is empty."""
     found = []
-    if not low <= len(book.cells) <= high:
-        found.append(f"{len(book.cells)} cells, expected {low} to {high}")
-    if not 1200 <= (words := count_words(book)) <= most:
-        found.append(f"{words} words, expected 1200 to {most}")
+    for n, (_, cell) in enumerate(book.code, 1):
+        found += [f"code cell {n} is empty"] if not cell.source.strip() else []
+        wide = [line for line in cell.source.splitlines() if len(line) > WIDTH]
+        found += [f"code cell {n} has {len(line)} columns, at most {WIDTH}: {line.strip()[:60]}…" for line in wide]
     return found
-
-
-def count_words(book):
-    """Words of the prose: no code blocks, formulas or addresses."""
-    text = "\n".join(source for _, source in book.prose)
-    text = MATHS.sub(" ", FENCE.sub(" ", text))
-    text = re.sub(r"\]\([^)]*\)|https?://\S+|<[^>]+>", " ", text)
-    return len(re.findall(r"[A-Za-zÀ-ÿ0-9][\w'’.,-]*", text))
-
-
-def code_length(book):
-    """Code cells have at most 25 lines and are not empty."""
-    lengths = [(n, len(cell.source.strip().splitlines())) for n, (_, cell) in enumerate(book.code, 1)]
-    long = [f"code cell {n} has {length} lines, at most 25" for n, length in lengths if length > 25]
-    return long + [f"code cell {n} is empty" for n, length in lengths if length == 0]
 
 
 # --- cells ----------------------------------------------------------------------------------------
 def first_cells(book):
-    """First code cell: Colab, as generated; second: setup, at most 6 lines."""
+    """First code cell: Colab, as generated; second: setup, with the imports that the exercises need."""
     sources = [cell for _, cell in book.code[:2]]
     if len(sources) < 2:
         return ["there must be a Colab cell and a setup cell"]
@@ -212,9 +197,16 @@ def first_cells(book):
         found.append("the first code cell must be the generated one, tagged colab: make index")
     if "setup" not in tags(sources[1]):
         found.append("the second code cell must be tagged setup")
-    if sum(bool(line.strip()) for line in sources[1].source.splitlines()) > 6:
-        found.append("the setup cell has more than 6 lines")
+    rest = [(n, cell) for n, (_, cell) in enumerate(book.code[2:], 3) if "tensorflow" not in tags(cell)]
+    later = [n for n, cell in rest if _imports_a_module_of_the_lesson(tree(cell.source))]
+    found += [f"code cell {n} imports what an exercise may need: move the import to the setup cell" for n in later]
     return found + _start_order(tree(sources[1].source))
+
+
+def _imports_a_module_of_the_lesson(node):
+    """True for `from explorers import ...`, `import torch` and the like outside functions."""
+    plain = [part for part in node.body if isinstance(part, ast.Import | ast.ImportFrom)]
+    return any(names(part) & (TORCH | KERAS | {"explorers", "exercises", "utils", "numpy"}) for part in plain)
 
 
 def _start_order(node):
@@ -493,8 +485,8 @@ CONTENT = [
     no_install,
     imports,
     good_names,
-    code_length,
+    code_width,
     links,
 ]
-FINISHED = [size, outputs, fresh, alt_text, no_local_path]  # a lesson that is being written need not pass these yet
+FINISHED = [outputs, fresh, alt_text, no_local_path]  # a lesson that is being written need not pass these yet
 RULES = STRUCTURE + CONTENT + FINISHED

@@ -1,51 +1,44 @@
-"""A learner's first minutes, in a real JupyterLab in a real browser: open lesson 1.1, run all, move a slider, draw."""
+"""What a learner gets, in a real JupyterLab in a real browser: lessons run, sliders move, a screen reader is told."""
 
 import contextlib
-import json
 import os
-import re
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import course
 import execute
 import nbformat
 import pytest
+from browser import ERRORS, IDLE, notebook, open_and_run_all, scroll_through, server
 
 ROOT = course.ROOT
 LESSON = "phase1_foundations/01_perceptron.ipynb"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-SETTINGS = ROOT / "docs/jupyterlab"  # as `make lab`: Markdown opens as a page, no pop-up about news
-CELLS = ".jp-Notebook .jp-CodeCell"
-KERNEL = '.jp-KernelName:has-text("Python 3")'
-IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
-RUN_ALL = '[data-command="notebook:restart-run-all"]'
-ERRORS = '.jp-OutputArea [data-mime-type="application/vnd.jupyter.error"], .jp-OutputArea [data-mime-type*="stderr"]'
-LAST_NUMBER = """() => { const cell = [...document.querySelectorAll('.jp-CodeCell')].pop(); cell.scrollIntoView();
-    return cell.querySelector('.jp-InputPrompt')?.innerText ?? ''; }"""
 PICTURES = "() => [...document.querySelectorAll('.jp-CodeCell .jp-OutputArea img')].map(img => img.src)"
+PICTURES_WITHOUT_ALT = """() => [...document.querySelectorAll('.jp-OutputArea img')]
+    .filter(img => (img.getAttribute('alt') ?? '').length < 30 || !img.naturalWidth).map(img => img.outerHTML)"""
+NAMES = "() => [...document.querySelectorAll('.jp-OutputArea .noUi-handle')].map(h => h.getAttribute('aria-label'))"
+TOO_WIDE = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-editor .cm-scroller')]
+    .filter(code => code.scrollWidth > code.clientWidth).map(code => code.innerText)"""
+CELL_TEXTS = "() => [...document.querySelectorAll('.jp-Cell .jp-InputArea-editor')].map(cell => cell.innerText)"
 EXPLORER = """\
-import ipywidgets
-import matplotlib.pyplot as plt
-import numpy as np
+from utils import plot, widgets
+
+plot.use_style()
 
 
-def draw(slope):
-    x = np.linspace(-1, 1)
-    plt.plot(x, slope * x)
-    plt.ylim(-5, 5)
-    plt.show()
+def draw(slope, colour="red", rule="SGD", dashed=False):
+    fig, ax = plot.plt.subplots()
+    ax.plot([0, 1], [0, slope], "--" if dashed else "-", color=colour)
+    return fig, f"A {colour} line of slope {slope:g} from the origin to the right, named {rule}."
 
 
-slider = ipywidgets.FloatSlider(1.0, min=-5, max=5, continuous_update=False)
-ipywidgets.VBox([slider, ipywidgets.interactive_output(draw, {"slope": slider})])"""
+RULES = ["stochastic gradient descent", "momentum", "Nesterov's accelerated gradient", "RMSProp", "Adam"]
+widgets.explore(draw, slope=(-2.0, 4.0, 0.5, 1.0), colour=["red", "blue"], rule=RULES, dashed=False)"""
+LONG_LINE = "numbers = [" + ", ".join(str(n) for n in range(100)) + "]"
+FIGURE = "plot.show(*draw(2.0))"
 
 PAD = """\
 from utils.widgets import drawing
@@ -63,57 +56,11 @@ pad"""
 pytestmark = pytest.mark.browser
 
 
-def free_port():
-    """A port that is free right now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 @pytest.fixture
 def lab(tmp_path):
-    """Starts JupyterLab on a folder of its own; returns a function folder -> (address, token)."""
+    """Starts JupyterLab on a folder of its own; returns a function (folder, framework) -> (address, token)."""
     with contextlib.ExitStack() as stack:
-        yield lambda folder: stack.enter_context(server(folder, tmp_path / "jupyter"))
-
-
-@contextlib.contextmanager
-def server(folder, private):
-    """JupyterLab on `folder`, with settings, workspaces and progress in the folder `private`."""
-    (private / "app").mkdir(parents=True)
-    settings = json.loads((SETTINGS / "overrides.json").read_text(encoding="utf-8"))
-    settings["@jupyterlab/notebook-extension:tracker"] = {"windowingMode": "none"}  # the page holds every cell
-    (private / "app/overrides.json").write_text(json.dumps(settings), encoding="utf-8")
-    places = {"CONFIG_DIR": "config", "RUNTIME_DIR": "runtime"}
-    env = os.environ | {f"JUPYTER_{name}": str(private / place) for name, place in places.items()}
-    env |= {f"JUPYTERLAB_{name}_DIR": str(private / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
-    env |= {"IPYTHONDIR": str(private / "ipython"), "COURSE_PROGRESS": str(private / "progress.json")}
-    env |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    port, token = free_port(), secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ServerApp.port={port}"]
-    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}"]
-    command += [f"--LabApp.app_settings_dir={private / 'app'}", f"--IdentityProvider.token={token}"]
-    command += ["--allow-root"] * (hasattr(os, "getuid") and os.getuid() == 0)
-    with open(private / "log.txt", "wb") as log:
-        process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", process, private / "log.txt")
-            yield f"http://127.0.0.1:{port}", token
-        finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            process.kill()
-
-
-def wait_for(address, process, log, seconds=60):
-    """Wait until the server answers."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(address, timeout=2).read()
-        time.sleep(0.25)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+        yield lambda folder, framework=None: stack.enter_context(server(folder, tmp_path / "jupyter", framework))
 
 
 @pytest.fixture
@@ -133,35 +80,6 @@ def page():
         browser.close()
 
 
-def open_and_run_all(page, address, token, path):
-    """Open a notebook in the single-document view, restart its kernel and run all cells."""
-    page.goto(f"{address}/doc/tree/{path}?reset&token={token}")
-    page.wait_for_selector(CELLS)
-    page.wait_for_selector(KERNEL)  # before that, the button would ask which kernel to take
-    page.wait_for_selector(IDLE, state="attached")
-    run_all(page)
-    end = time.monotonic() + 240  # 15 s on an idle laptop
-    while not re.match(r"\[\d+\]", page.evaluate(LAST_NUMBER)):
-        if time.monotonic() > end:
-            scroll_through(page)
-            raise AssertionError(f"not all cells ran; errors: {page.locator(ERRORS).all_inner_texts()}")
-        page.wait_for_timeout(500)
-
-
-def run_all(page):
-    """Press "Restart the kernel and run all cells" and confirm."""
-    page.locator(RUN_ALL).first.click()
-    page.locator(".jp-Dialog .jp-mod-accept", has_text="Restart").click()
-
-
-def scroll_through(page):
-    """Show every cell once: JupyterLab draws cells only when they come into view."""
-    page.evaluate(
-        "async () => { for (const cell of document.querySelectorAll('.jp-Notebook .jp-Cell'))"
-        " { cell.scrollIntoView(); await new Promise(done => setTimeout(done, 60)); } }"
-    )
-
-
 def move_a_slider(page):
     """Move the first slider with the keyboard until a picture changes."""
     handle = page.locator(".jp-OutputArea .noUi-handle").first
@@ -176,10 +94,16 @@ def move_a_slider(page):
 
 
 def tour(page, lab, folder, path, screenshot):
-    """Open, run all, move a slider, look for errors, keep a screenshot."""
+    """Open, run all, move a slider, look for errors and for what a screen reader would miss, keep a screenshot."""
     open_and_run_all(page, *lab(folder), path)
     scroll_through(page)
     move_a_slider(page)
+    assert page.locator(".jp-OutputArea img").count() > 0 and page.evaluate(PICTURES_WITHOUT_ALT) == []
+    assert all(page.evaluate(NAMES)) and page.locator('[title="null"]').count() == 0
+    for width in (1280, 800):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(500)
+        assert page.evaluate(TOO_WIDE) == []
     assert page.locator(ERRORS).count() == 0, page.locator(ERRORS).all_inner_texts()
     screenshot.parent.mkdir(exist_ok=True)
     page.wait_for_timeout(300)
@@ -196,11 +120,62 @@ def numbers_appear_late(nb):
 
 
 def test_a_slider_redraws_its_picture(page, lab, tmp_path):
-    folder = tmp_path / "work"
-    folder.mkdir()
-    cells = [nbformat.v4.new_markdown_cell("# Explorer"), nbformat.v4.new_code_cell(EXPLORER)]
-    execute.save(nbformat.v4.new_notebook(cells=cells), folder / "explorer.ipynb")  # names the kernel
-    tour(page, lab, folder, "explorer.ipynb", tmp_path / "explorer.png")
+    notebook(tmp_path / "work", "explorer.ipynb", EXPLORER, FIGURE, LONG_LINE)
+    tour(page, lab, tmp_path / "work", "explorer.ipynb", tmp_path / "explorer.png")
+    assert page.evaluate(NAMES) == ["slope", "rule"]
+    values = page.locator(".explorer .noUi-handle")
+    assert [v.get_attribute("aria-valuetext") for v in values.all()] == ["3.50", "stochastic gradient descent"]
+
+
+CONTROLS = ("slider", ".explorer .noUi-handle >> nth=0"), ("list", ".explorer .noUi-handle >> nth=1")
+CONTROLS += ("buttons", ".explorer .widget-toggle-button >> nth=1"), ("switch", ".explorer input[type=checkbox]")
+
+
+def test_keys_pressed_on_a_control_never_reach_the_notebook(page, lab, tmp_path):
+    notebook(tmp_path / "work", "explorer.ipynb", EXPLORER, "1 + 1", "2 + 2")
+    open_and_run_all(page, *lab(tmp_path / "work"), "explorer.ipynb")
+    page.wait_for_function(f"() => {{ const names = ({NAMES})(); return names.length == 2 && names.every(n => n); }}")
+    cells = page.evaluate(CELL_TEXTS)
+    for name, selector in CONTROLS:
+        control = page.locator(selector)
+        control.focus()
+        for key in ("ArrowDown", "ArrowUp", "a", "b", "d", "d", "x", "m", "Enter", "v", "z", "Space"):
+            page.keyboard.press(key)
+            assert control.evaluate("control => control === document.activeElement"), f"{key} left the {name}"
+        assert page.evaluate(CELL_TEXTS) == cells, f"keys pressed on the {name} changed the notebook"
+    state = page.locator(".explorer [role=status]")
+    state.filter(has_text="A blue line").wait_for()
+    page.locator(".explorer .noUi-handle").nth(1).focus()
+    page.keyboard.press("End")
+    state.filter(has_text="named Adam").wait_for()
+    pressed = [button.get_attribute("aria-pressed") for button in page.locator(".explorer .widget-toggle-button").all()]
+    assert pressed == ["false", "true"]
+
+
+def test_one_framework_is_folded_and_a_click_opens_it(page, lab, tmp_path):
+    sources = [
+        "# both\nanswer = 42",
+        "# PyTorch\nprint('from PyTorch')",
+        "# Keras\nprint('from Keras', answer)",
+        "1 + 1",
+    ]
+    notebook(tmp_path / "work", "lesson.ipynb", *sources)
+    path = tmp_path / "work/lesson.ipynb"
+    nb = nbformat.read(path, 4)
+    nb.cells[2].metadata["tags"], nb.cells[3].metadata["tags"] = ["pytorch"], ["keras"]
+    execute.save(nb, path)
+    open_and_run_all(page, *lab(tmp_path / "work", "pytorch"), "lesson.ipynb")
+    results = page.locator(".jp-OutputArea-output:visible")
+    assert page.evaluate(CELL_TEXTS)[1:] == [*sources[:2], sources[3]]
+    assert results.all_inner_texts() == ["from PyTorch\n", "2"]
+    page.locator(".jp-InputPlaceholder").click()
+    results.filter(has_text="from Keras 42").wait_for()  # it has run although it was folded
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")
+    deadline = time.monotonic() + 30
+    while not (cells := nbformat.read(path, 4).cells)[3].outputs and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert cells[3].outputs and all("jupyter" not in cell.metadata for cell in cells)
 
 
 @pytest.mark.slow

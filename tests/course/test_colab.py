@@ -1,8 +1,9 @@
-"""What happens on Colab: a folder with only the notebook, no course installed, frameworks that must not change."""
+"""What the first cell does: alone in a folder as on Colab, in a folder that was moved, with another `utils` about."""
 
 import importlib.metadata
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,9 @@ def published(tmp_path_factory):
     git("checkout", "-q", "-B", course.repository()[1], cwd=folder)
     git("add", "-A", cwd=folder)
     git("commit", "-q", "-m", "course", cwd=folder)
+    raw = folder / "raw" / course.repository()[1] / "utils"  # where GitHub serves single files
+    raw.mkdir(parents=True)
+    shutil.copy(ROOT / "utils/place.py", raw)
     return folder
 
 
@@ -75,24 +79,19 @@ def colab_python(tmp_path_factory):
     return python
 
 
-def run_there(notebook, python, source=None, **env):
-    """Execute a notebook as Colab would; git finds the published course at `source` instead of its address."""
-    redirect = {"GIT_CONFIG_COUNT": "0"}
-    if source:
-        key, value = f"url.{source.as_uri()}.insteadOf", course.repository()[0]
-        redirect = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": key, "GIT_CONFIG_VALUE_0": value}
+def run_there(notebook, python, **env):
+    """Execute a notebook as Colab would -> (exit status, text)."""
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     clean |= {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "COURSE_PROGRESS": str(notebook.parent / "p.json")}
     command = [python, ROOT / "tools/execute.py", "--write", notebook]
-    done = subprocess.run(
-        command, cwd=notebook.parent, env=clean | redirect | env, capture_output=True, text=True, timeout=400
-    )
+    done = subprocess.run(command, cwd=notebook.parent, env=clean | env, capture_output=True, text=True, timeout=400)
     return done.returncode, done.stdout + done.stderr
 
 
-def open_address(cell):
-    """The Colab cell of a course with an address: the placeholder itself would be refused."""
-    return cell.replace('if "_" in url', 'if "?" in url')
+def colab_cell(address):
+    """The first cell of a course that is published at `address`, a folder or an URL."""
+    address = address.as_uri() if isinstance(address, Path) else address
+    return index.colab_cell().replace(course.repository()[0], address)
 
 
 def write(path, *sources):
@@ -109,10 +108,12 @@ def printed(notebook):
     return dict(line.split(" ", 1) for line in text.splitlines())
 
 
+NOWHERE = "https://course.invalid/account/course"  # a name that never resolves
+
+
 def test_the_cell_brings_the_course_and_leaves_the_frameworks_alone(tmp_path, colab_python, published):
-    cell = open_address(index.colab_cell(LESSON))
-    notebook = write(tmp_path / "content/a.ipynb", cell, PROBE)
-    status, text = run_there(notebook, colab_python, published)
+    notebook = write(tmp_path / "content/a.ipynb", colab_cell(published), PROBE)
+    status, text = run_there(notebook, colab_python)
     assert status == 0, text
     found = printed(notebook)
     clone = notebook.parent / "deep-learning-course"
@@ -121,34 +122,80 @@ def test_the_cell_brings_the_course_and_leaves_the_frameworks_alone(tmp_path, co
     assert found["exercises"].endswith("deep-learning-course/phase1_foundations/exercises".replace("/", os.sep))
     here = [importlib.metadata.version(name) for name in ("torch", "tensorflow", "numpy", "keras")]
     assert found["versions"].split() == here
-    assert run_there(notebook, colab_python, published)[0] == 0  # once more, with the clone there
+    again = write(notebook, colab_cell(NOWHERE), PROBE)  # once more, with the clone there: nothing is fetched
+    status, text = run_there(again, colab_python)
+    assert status == 0, text
+    assert sorted(path.name for path in notebook.parent.iterdir() if path.is_dir()) == ["deep-learning-course"]
 
 
-def test_a_foreign_package_called_utils_does_not_get_in_the_way(tmp_path, colab_python, published):
-    foreign = tmp_path / "foreign/utils"
-    foreign.mkdir(parents=True)
-    (foreign / "__init__.py").write_text("raise RuntimeError('the wrong utils')\n")
-    notebook = write(tmp_path / "content/a.ipynb", open_address(index.colab_cell(LESSON)), PROBE)
-    status, text = run_there(notebook, colab_python, published, PYTHONPATH=str(foreign.parent))
+def test_a_clone_that_broke_off_is_repaired(tmp_path, colab_python, published):
+    half = tmp_path / "content/deep-learning-course/.git/objects"
+    half.mkdir(parents=True)
+    (half.parent / "HEAD").write_text("ref: refs/heads/main\n")
+    notebook = write(tmp_path / "content/a.ipynb", colab_cell(published), PROBE)
+    status, text = run_there(notebook, colab_python)
+    assert status == 0, text
+    assert printed(notebook)["course"].endswith("deep-learning-course")
+    stream = course.read(notebook).cells[0].outputs[0].text
+    assert "An incomplete deep-learning-course was there" in stream and "Fetched the course" in stream
+
+
+@pytest.mark.parametrize("name", ["utils/__init__.py", "utils.py"])
+def test_another_utils_does_not_get_in_the_way(tmp_path, colab_python, published, name):
+    foreign = tmp_path / "foreign" / name
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("raise RuntimeError('the wrong utils')\n")
+    notebook = write(tmp_path / "content/a.ipynb", colab_cell(published), PROBE)
+    status, text = run_there(notebook, colab_python, PYTHONPATH=str(tmp_path / "foreign"))
     assert status == 0, text
     assert printed(notebook)["course"].endswith("deep-learning-course")
 
 
-def test_the_cell_does_nothing_where_the_course_is_installed(tmp_path):
-    notebook = write(tmp_path / "content/a.ipynb", index.colab_cell(LESSON), "import sys\nprint('path', sys.path)")
+def test_another_utils_that_is_imported_already_is_named(tmp_path, colab_python, published):
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign/utils.py").write_text("x = 1\n")
+    notebook = write(tmp_path / "content/a.ipynb", "import utils", colab_cell(published))
+    status, text = run_there(notebook, colab_python, PYTHONPATH=str(tmp_path / "foreign"))
+    assert status == 1
+    assert f"another module called utils, {tmp_path / 'foreign/utils.py'}" in text and "Restart the kernel" in text
+
+
+def test_a_moved_course_is_found_above_the_notebook(tmp_path, colab_python, published):
+    moved = tmp_path / "moved"
+    git("clone", "-q", str(published), str(moved))
+    (moved / "phase1_foundations/deep-learning-course/utils").mkdir(parents=True)  # what an older cell may have left
+    (moved / "phase1_foundations/deep-learning-course/utils/place.py").write_text("raise RuntimeError('left over')\n")
+    notebook = write(moved / "phase1_foundations/a.ipynb", colab_cell(NOWHERE), PROBE)
+    status, text = run_there(notebook, colab_python)
+    assert status == 0, text
+    found = printed(notebook)
+    assert Path(found["course"]) == moved and Path(found["exercises"]) == moved / "phase1_foundations/exercises"
+
+
+def test_an_installed_course_is_used_by_a_notebook_elsewhere(tmp_path):
+    notebook = write(tmp_path / "content/a.ipynb", colab_cell(NOWHERE), PROBE)
     status, text = run_there(notebook, sys.executable, PYTHONPATH=str(ROOT))
     assert status == 0, text
     assert not (notebook.parent / "deep-learning-course").exists()
-    assert "phase1_foundations" not in printed(notebook)["path"]
+    assert printed(notebook)["course"] == "."  # execute.py shortens the folder of the course to this
 
 
 def test_a_placeholder_address_gives_one_clear_sentence(tmp_path, colab_python):
-    url = course.repository()[0]
-    cell = index.colab_cell(LESSON).replace(url, "https://github.com/your_account/deep-learning-course")
-    notebook = write(tmp_path / "content/a.ipynb", cell)
+    notebook = write(tmp_path / "content/a.ipynb", colab_cell("https://github.com/your_account/course"))
     status, text = run_there(notebook, colab_python)
-    assert status == 1 and "RuntimeError: This copy has no public address yet" in text
+    assert status == 1 and "AssertionError: No course above this notebook: download the whole of it." in text
     assert not (notebook.parent / "deep-learning-course").exists()
+
+
+def test_the_cell_is_small_folded_and_the_same_everywhere(tmp_path):
+    lines = index.colab_cell("phase1_foundations/01_perceptron.ipynb").splitlines()
+    assert "\n".join(lines) == index.colab_cell("projects/beginner/x.ipynb")
+    assert len(lines) <= 13 and max(map(len, lines)) <= 92
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_code_cell("old")])
+    nb.cells[1].metadata["tags"] = ["colab"]
+    cell = nbformat.reads(index.notebook_text("a/b.ipynb", nbformat.writes(nb)), as_version=4).cells[1]
+    assert cell.source.splitlines() == lines
+    assert cell.metadata == {"tags": ["colab"], "cellView": "form", "jupyter": {"source_hidden": True}}
 
 
 @pytest.mark.slow
@@ -158,9 +205,9 @@ def test_lesson_1_1_passes_alone_in_a_folder(tmp_path, colab_python, published):
     nb = course.read(ROOT / LESSON)
     for cell in nb.cells:
         if "colab" in course.tags(cell):
-            cell.source = open_address(cell.source)
+            cell.source = colab_cell(published)
     notebook.parent.mkdir()
     nbformat.write(nb, notebook)
-    status, text = run_there(notebook, colab_python, published)
+    status, text = run_there(notebook, colab_python)
     assert status == 0, text
     assert re.search(r"01_perceptron\.ipynb: \d+ cells in", text)

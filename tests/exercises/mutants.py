@@ -13,7 +13,6 @@ import numpy as np
 
 from utils.exercise import guard, replay
 
-
 WRONG, UNTRIED, HARMLESS = "wrong", "untried", "harmless"  # how a mutant differed from the solution in one call
 
 

@@ -60,15 +60,34 @@ def test_a_stub_keeps_comment_imports_signatures_and_docstrings():
     )
     assert "@property\ndef one_line(x):\n    ..." in text
     assert 'def long(  # (B, 4)\n    x,\n    y=1,\n):\n    """What it does.\n\n    More.\n    """\n    ...' in text
-    assert "class Model(nn.Module):  # x (B, 4) -> logits (B, 3)\n    ..." in text and text.endswith("\n...")
+    assert text.endswith("class Model(nn.Module):  # x (B, 4) -> logits (B, 3)\n    ...")
     assert not any(word in text for word in ("secret", "forward", "return", "assert", "model ="))
     ast.parse(text)
 
 
 def test_a_stub_of_plain_code_names_the_framework():
-    assert starter.stub("model = 1", ["keras", "solution"]) == "# Your turn, in Keras\n..."
-    assert starter.stub("# Task: draw\nx = 1") == "# Task: draw\n..."
+    assert starter.stub("model = 1", ["keras", "solution"]) == "# Your turn, in Keras"
+    assert starter.stub("# Task: draw\nx = 1") == "# Task: draw"
     assert starter.stub("def f():\n    return 1") == "# Your turn\n\n\ndef f():\n    ..."
+
+
+@pytest.mark.parametrize(
+    "later, results",
+    [
+        (["print(model)"], ["model"]),
+        (["def f():\n    return [model(x) for x in range(3)]"], ["model"]),
+        (["def f(model):\n    return model", "[x for x in range(3)]"], []),
+        (["model = 2", "print(model)"], []),  # assigned anew
+        (["def model():\n    pass", "print(model)"], []),
+        (["import model", "print(model)"], []),
+        (["print(x, model, math, f)"], ["model", "x"]),
+        (["class A(Base):\n    size = model"], ["model"]),
+    ],
+)
+def test_a_stub_names_the_results_that_later_cells_need(later, results):
+    worked = "import math\n\ndef f(): return 1\n\nmodel, unused = 1, 2\nfor x in range(3):\n    model = x"
+    ends = starter.stub(worked, later=later).removeprefix(starter.stub(worked)).split()
+    assert " ".join(ends) == " ".join(f"{name} = ..." for name in results)
 
 
 def test_a_default_that_a_worked_cell_defines_becomes_none():
@@ -84,15 +103,17 @@ def test_only_worked_cells_change():
         ("markdown", "The answer is 42.", ("solution",)),
         ("markdown", "It was 42.\n\n## Milestone 2\n\nMore.", ("solution",)),
         ("code", "def f():\n    ...", ("exercise",)),
+        ("code", "print(answer)", ("solution",)),
     )
     full.cells[2].outputs = [nbformat.v4.new_output("stream", text="1")]
     made = starter.starter(full, "projects/beginner/09_test.ipynb")
     assert [cell.source for cell in made.cells[1:]] == [
         "Brief",
         "x = 1",
-        "# Your turn, in PyTorch\n...",
+        "# Your turn, in PyTorch\nanswer = ...",
         "## Milestone 2\n\nMore.",
         "def f():\n    ...",
+        "# Your turn",
     ]
     assert made.cells[0].source.startswith("# Project 9: A test (starter)\n\n**Starter edition.**")
     assert "09_test_starter.ipynb" in made.cells[0].source and "(09_test.ipynb)" in made.cells[0].source
@@ -113,6 +134,12 @@ def test_the_starter_is_fresh_and_keeps_headings_and_checks(path):
     assert len(worked) >= 10 and len(codes[1]) < 0.7 * len(codes[0])
 
 
+@pytest.mark.parametrize("path", PROJECTS)
+def test_the_start_page_sends_the_reader_to_the_starter_first(path):
+    text = (course.ROOT / "START.md").read_text(encoding="utf-8")
+    assert -1 < text.find(f"({starter.starter_path(path)})") < text.find(f"({path})")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PROJECTS)
 def test_the_starter_runs_empty(path, tmp_path):
@@ -121,4 +148,4 @@ def test_the_starter_runs_empty(path, tmp_path):
     quiet = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "COURSE_PROGRESS": str(tmp_path / "progress.json")}
     execute.run(nb, made, env=os.environ | quiet, log=lambda *args, **kwargs: None)
     shown = "\n".join(str(out.get("text", out.get("data"))) for c in nb.cells for out in c.get("outputs", []))
-    assert shown.count("Not attempted yet") >= 3
+    assert shown.count("Not attempted yet") >= 3 and "Ellipsis" not in shown

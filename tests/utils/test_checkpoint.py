@@ -1,10 +1,12 @@
 """Checkpoints: exact round trips, atomic under SIGKILL, and errors that say what to do."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -80,6 +82,54 @@ def test_missing_and_damaged_files(tmp_path):
             checkpoint.load(tmp_path / name)
 
 
+def test_a_flipped_bit_anywhere_is_told(tmp_path):
+    path = checkpoint.save(tmp_path / "c", {"a": np.arange(100.0)}, {"epoch": 1})
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for place in [*range(8, len(content), 7), *rng.integers(0, len(content), 50)]:
+        broken = bytearray(content)
+        broken[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(broken)
+        try:
+            tensors, state = checkpoint.load(path)
+        except ValueError as error:
+            assert "delete it and train again" in str(error), place
+        else:  # nothing was lost: the flip hit the padding of the header
+            assert tensors["a"].tolist() == list(range(100)) and state == {"epoch": 1}, place
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_save(tmp_path):
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead, alive = tmp_path / f".c.{done.stdout.strip()}.partial", tmp_path / f".c.{os.getppid()}.partial"
+    other = tmp_path / f".d.{done.stdout.strip()}.partial"
+    for path in (dead, alive, other):
+        path.write_bytes(b"half")
+    checkpoint.save(tmp_path / "c", {"a": np.ones(2)})
+    assert {p.name for p in tmp_path.iterdir()} == {"c", alive.name, other.name}  # another process writes `alive`
+
+
+def test_home_folder_in_a_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert checkpoint.save("~/runs/c", {"a": np.ones(2)}, {"epoch": 1}) == tmp_path / "runs" / "c"
+    assert checkpoint.load("~/runs/c")[1] == {"epoch": 1}
+
+
+def test_nested_state_comes_back_as_it_was():
+    state = {
+        "steps": {0: {"avg": np.arange(3.0), "step": 7}, 1: {}},
+        "milestones": Counter({2: 1, 4: 2}),
+        "betas": (0.9, (0.99, [1, None, "x"])),
+        "empty": ([], (), {}),
+        "numbers": [np.float32(0.5), float("inf"), True],
+    }
+    arrays, plain = checkpoint.flatten(state)
+    assert list(arrays) == ["steps/0/avg"]
+    back = checkpoint.unflatten(arrays, json.loads(json.dumps(plain)))
+    assert back.pop("steps")[0]["avg"].tolist() == [0, 1, 2]
+    state.pop("steps")
+    assert back == state and type(back["milestones"]) is Counter and type(back["betas"][1]) is tuple
+
+
 def test_a_file_of_another_program_has_an_empty_state(tmp_path):
     save_file({"a": np.ones(3, np.float32)}, tmp_path / "foreign")
     tensors, state = checkpoint.load(tmp_path / "foreign")
@@ -153,6 +203,24 @@ def test_torch_mismatch_names_the_tensors(tmp_path):
         checkpoint.load_torch(path, torch_model(4).append(torch.nn.Linear(2, 2)))
 
 
+def test_torch_layers_of_another_kind_are_named(tmp_path):
+    def network(activation, p=0.1, stride=1):
+        return torch.nn.Sequential(torch.nn.Conv1d(2, 3, 3, stride), activation, torch.nn.Dropout(p))
+
+    path = checkpoint.save_torch(tmp_path / "m", network(torch.nn.ReLU()))
+    with pytest.raises(ValueError, match=r"layer 1 is ReLU\(\) in the file and Tanh\(\) in the model"):
+        checkpoint.load_torch(path, network(torch.nn.Tanh()))
+    with pytest.raises(ValueError, match=r"layer 0 is Conv1d.*stride=\(1,\)\) in the file and Conv1d.*stride=\(2,\)"):
+        checkpoint.load_torch(path, network(torch.nn.ReLU(), stride=2))
+    checkpoint.load_torch(path, network(torch.nn.ReLU(), p=0.5))  # dropout is off in use
+
+
+def test_torch_bfloat16_round_trip(tmp_path):
+    model, other = (torch.nn.Linear(3, 2).bfloat16() for _ in range(2))
+    checkpoint.load_torch(checkpoint.save_torch(tmp_path / "m", model), other)
+    assert other.weight.dtype == torch.bfloat16 and torch.equal(model.weight, other.weight)
+
+
 # --- Keras --------------------------------------------------------------------------------------
 
 
@@ -205,6 +273,34 @@ def test_keras_mismatch_names_the_weights(tmp_path):
     long.build((None, 3))
     with pytest.raises(ValueError, match=r"weight 8 \(.*kernel\) is missing in the file"):
         checkpoint.load_keras(path, long)
+
+
+def test_keras_layers_of_another_kind_are_named(tmp_path):
+    def network(activation, rate=0.1):
+        layers = keras.layers
+        inner = keras.Sequential([keras.Input((3,)), layers.Dense(3, activation=activation), layers.Dropout(rate)])
+        return keras.Sequential([keras.Input((3,)), inner, layers.Dense(1)])
+
+    path = checkpoint.save_keras(tmp_path / "m", network("relu"))
+    with pytest.raises(ValueError, match="layer 0 is Dense.*activation=relu.* in the file and .*activation=tanh"):
+        checkpoint.load_keras(path, network("tanh"))
+    checkpoint.load_keras(path, network("relu", rate=0.5))
+
+
+def test_keras_layers_that_cannot_describe_themselves_pass(tmp_path):
+    class Scale(keras.layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def get_config(self):
+            raise NotImplementedError
+
+        def call(self, x):
+            return self.factor * x
+
+    model = keras.Sequential([keras.Input((3,)), Scale(2), keras.layers.Dense(1, activation=lambda x: x)])
+    checkpoint.load_keras(checkpoint.save_keras(tmp_path / "m", model), model)
 
 
 def test_an_unbuilt_keras_model_says_so(tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import html
 import json
 import subprocess
 import sys
@@ -112,6 +113,23 @@ def test_movie_snippets_classes_are_the_sign_of_the_rating():
         assert ((rating > 0) == getattr(dataset, f"y_{part}")).all()
     assert all(isinstance(text, str) and text.strip() for text in dataset.x_train)
     assert not set(dataset.x_train) & set(dataset.x_test)
+
+
+def test_movie_snippets_are_readable():
+    dataset = data.load("movie_snippets")
+    texts = [*dataset.x_train, *dataset.x_test]
+    for text in texts:
+        assert html.unescape(text) == text  # no "&amp;"
+        assert text.isascii() or not is_garbled(text), text  # no "clichÃ©s"
+    assert any("clichés" in text for text in texts) and any(" & " in text for text in texts)
+
+
+def is_garbled(text):
+    """Whether the text looks like UTF-8 that was read as Latin-1: read the other way round it makes sense."""
+    try:
+        return text.encode("latin-1").decode("utf-8") != text
+    except UnicodeError:
+        return False
 
 
 def test_japanese_vowels_are_zero_after_their_length():
@@ -230,6 +248,8 @@ def test_arrays_are_read_only(name):
         if isinstance(values, np.ndarray):
             with pytest.raises(ValueError, match="read-only"):
                 values[0] = 0
+            with pytest.raises(ValueError, match="WRITEABLE"):
+                values.setflags(write=True)
             assert values.flags.c_contiguous
     with pytest.raises(dataclasses.FrozenInstanceError):
         dataset.name = "other"

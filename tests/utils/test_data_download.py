@@ -59,11 +59,13 @@ class Handler(BaseHTTPRequestHandler):
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
             )
             return self.connection.close()
+        if fault in ("endless", "drip"):
+            return self.send_for_ever(server.files[self.path], fault)
         return self.send_body(server.files[self.path], fault)
 
     def send_body(self, body, fault):
         self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(10**10 if fault == "huge" else len(body)))
         self.end_headers()
         if fault == "slow":
             self.server.released.wait(1.5)
@@ -76,6 +78,12 @@ class Handler(BaseHTTPRequestHandler):
             self.server.released.wait(30)
         if fault not in ("truncate", "stall"):
             self.wfile.write(body[half:])
+
+    def send_for_ever(self, body, fault):
+        self.send_response(200)
+        self.end_headers()  # no length: the body ends when the connection does
+        while not self.server.released.wait(0.02 if fault == "drip" else 0):
+            self.wfile.write(b"." if fault == "drip" else body)
 
     def log_message(self, *args):
         pass
@@ -157,7 +165,40 @@ def test_a_fault_that_stays_is_one_clear_error(server, cache, fault, reason, tri
     assert server.hits["/file"] == tries and files_in(cache) == []
 
 
-@pytest.mark.parametrize("fault", [404, "wrong bytes", "stall", "reset"])
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("huge", r"wants to send 10,000,000,000 bytes; the file has 300,000"),
+        ("endless", r"sends more than the 300,000 bytes"),
+        ("drip", r"too slow: [\d,]+ bytes in 1 s"),
+    ],
+)
+def test_a_server_that_never_ends_is_left_at_once(server, cache, fault, reason):
+    server.faults["/file"] = [fault] * 3
+    with pytest.raises(data.DataUnavailable, match=reason):
+        fetch(server.url(), seconds=1)
+    assert server.hits["/file"] == 1 and files_in(cache) == []  # a second attempt would end in the same way
+    server.files["/mirror"] = BODY
+    server.faults["/file"] = [fault]
+    assert fetch(server.url(), server.url("/mirror"), seconds=1).read_bytes() == BODY
+
+
+def test_a_large_file_gets_the_time_it_needs(server, cache, monkeypatch):
+    limits = []
+    monkeypatch.setattr(download, "_from_mirrors", lambda path, urls, sha256, limit, attempts: limits.append(limit))
+    for n_bytes in (1000, 84_125_825):
+        download.fetch("file", [server.url()], SHA256, n_bytes)
+    assert [round(limit.seconds) for limit in limits] == [300, 1983] and limits[1].seconds < download.LOCK_SECONDS
+
+
+@pytest.mark.parametrize("name", ["../file", "/tmp/file", "a/../../file", "..\\file", "C:\\file"])
+def test_a_file_outside_the_cache_is_refused_before_any_request(server, cache, name):
+    with pytest.raises(download.UnsafeFile, match="outside its folder"):
+        fetch(server.url(), file=name)
+    assert not server.hits and not list(cache.parent.rglob("*"))
+
+
+@pytest.mark.parametrize("fault", [404, "wrong bytes", "stall", "reset", "huge"])
 def test_the_next_mirror_is_used(server, cache, fault):
     server.files["/mirror"] = BODY
     server.faults["/file"] = [fault] * 3
@@ -201,14 +242,12 @@ def test_too_little_space_is_seen_before_the_download(server, cache, monkeypatch
 
 
 def test_a_disk_that_fills_up_leaves_nothing_behind(server, cache, monkeypatch):
-    import pooch
-
-    def write_until_full(self, url, output_file, *args):
-        Path(output_file).write_bytes(BODY[:1000])
+    def write_until_full(url, target, limits):
+        Path(target).write_bytes(BODY[:1000])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(pooch.HTTPDownloader, "__call__", write_until_full)
+        patched.setattr(download, "_stream", write_until_full)
         with pytest.raises(data.DataUnavailable, match="disk is full"):
             fetch(server.url())
     assert files_in(cache) == []
@@ -388,6 +427,32 @@ def test_unpack_of_a_damaged_archive_leaves_nothing_behind(tmp_path):
         download.unpack(tmp_path / "missing.tar", tmp_path / "set")
 
 
+def test_unpack_of_an_encrypted_archive_says_so(tmp_path):
+    archive = zip_of(tmp_path / "archive", ("a.txt", b"secret"))
+    content = bytearray(archive.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the bit that says "encrypted"
+        content[content.index(signature) + flags] |= 1
+    archive.write_bytes(content)
+    with pytest.raises(data.DataUnavailable, match="is encrypted: unpack it with its password into set"):
+        download.unpack(archive, tmp_path / "set")
+    assert files_in(tmp_path) == ["archive"]
+
+
+@pytest.mark.parametrize("make", [tar_of, zip_of])
+def test_unpack_of_damaged_compression_says_so(tmp_path, make):
+    text = (np.frombuffer(BODY, np.uint8) % 16).tobytes()  # something that can be compressed
+    archive = make(tmp_path / "archive", ("a.txt", text))
+    if make is zip_of:
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("a.txt", text)
+    content = bytearray(archive.read_bytes())
+    content[1000:1400] = bytes(400)
+    archive.write_bytes(content)
+    with pytest.raises(data.DataUnavailable, match="not a complete"):
+        download.unpack(archive, tmp_path / "set")
+    assert files_in(tmp_path) == ["archive"]
+
+
 def test_unpack_checks_the_space_first(tmp_path, monkeypatch):
     archive = tar_of(tmp_path / "archive", ("zeros", bytes(10**6)))  # a small archive of a large file
     usage = namedtuple("usage", "total used free")(10**6, 0, 500_000)
@@ -482,3 +547,26 @@ def test_full_urls_and_hashes_are_well_formed():
     assert all(len(bytes.fromhex(sha256)) == 32 for sha256 in hashes) and len(set(hashes)) == len(hashes)
     for urls in (images.MNIST_URLS, images.FASHION_URLS, text_sets.IMDB_URLS):
         assert len(urls) >= 2  # a mirror each
+    urls = [*images.MNIST_URLS, *images.FASHION_URLS, *text_sets.IMDB_URLS, text_sets.CHAR_RNN]
+    assert all(url.startswith("https://") for url in urls)
+
+
+NO_HOME = """
+import os, pwd
+def unknown(uid):
+    raise KeyError(uid)
+pwd.getpwuid = unknown
+os.environ.pop("HOME", None)
+from utils import data
+print(*[data.photo(name).ndim for name in data.photo_names()])
+print(data.download.cache_dir())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows always knows its user")
+def test_photographs_and_cache_work_without_a_home(tmp_path):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("XDG", "COURSE"))} | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", NO_HOME], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    dimensions, folder = done.stdout.splitlines()
+    assert dimensions.split() == ["3"] * len(data.photo_names()) and folder.startswith(str(tmp_path))

@@ -37,13 +37,13 @@ def test_parse_ts_pads_and_counts():
     assert length.tolist() == [3, 1] and y.tolist() == [0, 2]
 
 
-def test_movie_snippets_reads_latin_1_from_the_inner_archive():
-    lines = '1\t2.26666\tA cliché, but "good".\r\n2\t-3\tBad\n\n'.encode("latin-1")
+def test_movie_snippets_reads_utf_8_from_the_inner_archive_and_unescapes_html():
+    lines = '1\t2.26666\tA cliché, but "good".\r\n2\t-3\tBad &amp; worse\n\n'.encode()
     inner = tar_bytes(
         {"hutto/movieReviewSnippets_GroundTruth.txt": lines, "hutto/._movieReviewSnippets_GroundTruth.txt": b""}
     )
     table = build_samples.movie_snippets({"/hutto_ICWSM_2014.tar.gz": inner}.get)
-    assert table == 'rating,text\r\n2.267,"A cliché, but ""good""."\r\n-3.0,Bad\r\n'
+    assert table == 'rating,text\r\n2.267,"A cliché, but ""good""."\r\n-3.0,Bad & worse\r\n'
 
 
 def test_shakespeare_joins_the_plays_in_order():

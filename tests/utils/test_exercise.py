@@ -4,10 +4,12 @@ import contextlib
 import json
 import multiprocessing
 import os
+import pathlib
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -623,10 +625,14 @@ def test_output_survives_an_encoding_without_signs():
     assert done.stdout.decode("cp1252").startswith("[x] Solved · A *")
 
 
-def test_an_account_without_a_home_can_still_check(monkeypatch):
+def test_an_account_without_a_home_can_still_check(monkeypatch, tmp_path):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")  # what pathlib says of an unknown user without HOME
+
     monkeypatch.delenv("COURSE_PROGRESS")
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does for an unknown user without HOME
-    assert records.location().is_absolute()
+    monkeypatch.setattr(pathlib.Path, "home", no_home)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert check(Softmax.reference) and records.location().is_relative_to(tmp_path) and records.location().exists()
 
 
 def test_rules_of_the_course_catch_what_is_missing(course):

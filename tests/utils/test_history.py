@@ -58,7 +58,7 @@ def test_errors_say_what_there_is():
 def test_of_keras_history_and_of_a_dict():
     import numpy as np
 
-    keras_result = SimpleNamespace(history={"loss": [np.float32(0.5), 1]}, model=SimpleNamespace(interrupted=True))
+    keras_result = SimpleNamespace(history={"loss": [np.float32(0.5), 1]}, stopped="interrupted")
     history = History.of(keras_result)
     assert history == {"loss": [0.5, 1.0]} and type(history["loss"][0]) is float
     assert history.stopped == "interrupted"

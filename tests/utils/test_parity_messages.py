@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from keras import layers as kl
-from test_parity import CROSS, X, Y, bn, cnn_keras, cnn_pair, cnn_torch, shuffled, uniform
+from parity_pairs import CROSS, X, Y, bn, cnn_keras, cnn_pair, cnn_torch, shuffled, uniform
 from torch import nn
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from nbclient import NotebookClient
+from nbconvert import HTMLExporter, SlidesExporter
 from PIL import Image
 
 from utils import plot
@@ -27,13 +29,26 @@ def style():
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What `show` hands to the notebook: a list of (bundle, metadata)."""
+    """What `show` hands to the notebook: a list of bundles."""
     out = []
     monkeypatch.setattr("IPython.get_ipython", lambda: object())
-    monkeypatch.setattr(
-        "IPython.display.display", lambda bundle, raw, metadata: out.append((bundle, metadata)) if raw else None
-    )
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: out.append(bundle) if raw else None)
     return out
+
+
+def images(page):
+    """The attributes of every picture of an HTML page: a list of dicts."""
+    found = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append(dict(attributes)) if tag == "img" else None
+    parser.feed(page)
+    return found
+
+
+def png_of(image):
+    kind, data = image["src"].split(",")
+    assert kind == "data:image/png;base64"
+    return base64.b64decode(data)
 
 
 def pixels(png):
@@ -56,26 +71,40 @@ def test_show_wants_a_sentence(alt, shown):
     fig = plt.figure()
     with pytest.raises(ValueError, match="alt must be a sentence of at least 30 characters"):
         plot.show(fig, alt)
-    assert shown == []
+    assert shown == [] and not plt.get_fignums()
 
 
 def test_show_gives_picture_and_alt_text_and_closes_the_figure(shown):
     fig, ax = plt.subplots()
     ax.plot([2, 1])
-    plot.show(fig, ALT)
-    [(bundle, metadata)] = shown
-    assert bundle["text/plain"] == ALT and metadata == {"image/png": {"alt": ALT}}
-    assert bundle["image/png"].startswith(b"\x89PNG")
+    alt = 'A "falling" line: 2 > 1 & nothing <b>else</b> happens.'
+    plot.show(fig, alt)
+    [bundle] = shown
+    assert set(bundle) == {"text/html", "text/plain"} and bundle["text/plain"] == alt
+    [image] = images(bundle["text/html"])
+    assert image["alt"] == alt and (image["width"], image["height"]) == ("560", "288")
+    assert pixels(png_of(image)).shape == (288, 560, 3)
     assert not plt.fignum_exists(fig.number)
 
 
-def test_show_in_a_real_notebook():
+def test_a_figure_that_cannot_be_drawn_is_closed(shown):
+    fig, ax = plt.subplots()
+    ax.set_title("$\\frac{1}$")  # not a formula
+    with pytest.raises(ValueError):
+        plot.show(fig, ALT)
+    assert shown == [] and not plt.get_fignums()
+
+
+@pytest.mark.parametrize("exporter", [HTMLExporter, SlidesExporter])
+def test_a_screen_reader_gets_the_alt_text_of_an_exported_notebook(exporter):
     source = f"from utils import plot\nfig, ax = plot.plt.subplots()\nplot.show(fig, alt={ALT!r})"
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(nb, timeout=120, kernel_name="python3").execute()
     [output] = nb.cells[0].outputs
-    assert output.data["text/plain"] == ALT and output.metadata["image/png"]["alt"] == ALT
-    assert pixels(base64.b64decode(output.data["image/png"])).shape[2] == 3
+    assert output.data["text/plain"] == ALT
+    page, _ = exporter().from_notebook_node(nb)
+    [image] = images(page)
+    assert image["alt"] == ALT and pixels(png_of(image)).shape[2] == 3
 
 
 def test_show_in_a_script_prints_the_sentence(capsys, monkeypatch):
@@ -130,19 +159,38 @@ def test_regions_have_the_colour_of_their_points():
         assert np.abs(np.array(to_rgb(soft)) - mixed).max() < 0.1
 
 
-@pytest.mark.parametrize("page", ["default", "dark_background"])
-def test_the_background_is_opaque_white_on_any_page(page):
-    with plt.style.context(page):
-        plot.use_style()
-        fig, ax = plt.subplots()
-        ax.plot([1, 2])
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format="png")
-        fig.canvas.draw()
-    picture = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGBA"))
-    assert (picture[..., 3] == 255).all() and (picture[0, 0] == 255).all()
-    if page == "dark_background":
-        assert luma(ax.xaxis.label.get_color()) < 0.5 and luma(ax.title.get_color()) < 0.5
+def drawn_png():
+    fig, ax = plt.subplots()
+    ax.plot([1, 2])
+    ax.set(title="A title", xlabel="an axis")
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=fig.dpi)
+    plt.close(fig)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        {"text.usetex": True},  # LaTeX is not there on most machines
+        {"font.size": 30, "savefig.bbox": "tight", "savefig.transparent": True, "axes.linewidth": 5},
+        {"text.color": "white", "xtick.labelcolor": "white", "axes.titlecolor": "white", "legend.labelcolor": "white"},
+        "dark_background",
+    ],
+)
+def test_the_readers_own_style_does_not_change_a_figure(mine):
+    plain = drawn_png()
+    plt.rcParams.update(mine) if isinstance(mine, dict) else plt.style.use(mine)
+    plot.use_style()
+    assert drawn_png() == plain
+    picture = np.asarray(Image.open(io.BytesIO(plain)).convert("RGBA"))
+    assert (picture[..., 3] == 255).all() and (picture[0, 0] == 255).all()  # opaque white: readable on a dark page
+
+
+def test_the_style_keeps_the_backend():
+    backend = plt.get_backend()
+    plot.use_style()
+    assert plt.get_backend() == backend
 
 
 # --- histories ----------------------------------------------------------------------------------

@@ -247,6 +247,69 @@ def test_scale(monkeypatch):
         runtime.scale(5, 50)
 
 
+# --- settings of Keras ---------------------------------------------------------------------------
+def keras_home(folder, content):
+    """A folder with Keras' settings file."""
+    folder.mkdir(exist_ok=True)
+    (folder / "keras.json").write_text(content)
+    return str(folder)
+
+
+OLD = '{"floatx": "float64", "epsilon": 1e-3, "image_data_format": "channels_first", "backend": "tensorflow"}'
+
+
+def test_start_sets_what_the_course_assumes_whatever_the_settings_file_says(tmp_path):
+    code = """
+from utils import runtime
+runtime.start()
+import keras
+print(keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format(), keras.config.dtype_policy().name)
+print(keras.layers.Conv2D(2, 3)(keras.ops.zeros((1, 5, 6, 3))).shape, keras.layers.Dense(1).dtype)
+"""
+    done = python(code, KERAS_HOME=keras_home(tmp_path, OLD))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1:] == ["float32 1e-07 channels_last float32", "(1, 3, 4, 2) float32"]
+
+
+@pytest.mark.parametrize(
+    ("content", "variable", "words"),
+    [
+        ('{"backend": "theano"}', "", "keras.json names the Keras backend 'theano'; use one of tensorflow, jax, torch"),
+        ('{"floatx": "float63"}', "", "settings file says floatx = 'float63', which Keras refuses. Delete "),
+        ('{"epsilon": 1}', "", "settings file says epsilon = 1,"),
+        ('{"image_data_format": "tf"}', "", "settings file says image_data_format = 'tf'"),
+        ("[1]", "", "cannot read its settings file"),
+        ("{}", "tensorflo", "KERAS_BACKEND names the Keras backend 'tensorflo'; use one of tensorflow, jax, torch"),
+        ("{}", "absent", "'absent', which is not installed; install it with"),
+    ],
+)
+def test_what_keras_cannot_use_is_one_clear_sentence(tmp_path, monkeypatch, content, variable, words):
+    monkeypatch.setenv("KERAS_HOME", keras_home(tmp_path, content))
+    monkeypatch.setenv("KERAS_BACKEND", variable)
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr(
+        runtime, "BACKENDS", (*runtime.BACKENDS, "absent") if variable == "absent" else runtime.BACKENDS
+    )
+    with pytest.raises(ValueError) as caught:
+        runtime.check_keras()
+    assert words in str(caught.value)
+    assert ("unset KERAS_BACKEND" if variable else f"Delete {tmp_path / 'keras.json'}") in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ['{"image_data_format": "channels_first"}', "not json", "{}"])
+def test_what_keras_can_use_passes(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("KERAS_HOME", keras_home(tmp_path, content))
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.delitem(sys.modules, "keras")
+    assert runtime.check_keras() is None
+
+
+def test_a_seed_for_the_whole_suite_replaces_the_lessons_own(monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_SEED", "5")
+    runtime.start(3)
+    assert torch.initial_seed() == 5 and "seed 5" in capsys.readouterr().out
+
+
 # --- doctor -------------------------------------------------------------------------------------
 
 
@@ -258,7 +321,7 @@ def short(monkeypatch):
 
 
 def test_doctor_reports_every_part_with_one_advice_each(short, capsys):
-    findings = runtime.doctor()
+    findings = doctor.examine()
     names = [f.what for f in findings]
     expected = ["Python", "torch", "tensorflow", "keras", "PyTorch device", "Keras device", "memory", "free disk"]
     assert set(expected + ["storage", "cores", "repository address"]) <= set(names)
@@ -272,7 +335,7 @@ def test_doctor_reports_every_part_with_one_advice_each(short, capsys):
 
 
 def test_doctor_can_be_silent(short, capsys):
-    assert runtime.doctor(show=False)
+    assert doctor.examine(show=False)
     assert capsys.readouterr().out == ""
 
 
@@ -348,6 +411,24 @@ def test_doctor_tells_the_placeholder_address(monkeypatch, tmp_path, account, ok
     finding = doctor._address()
     assert finding.ok is ok and finding.found == url
     assert ok or "make index" in finding.advice
+
+
+def test_doctor_sees_a_moved_folder(monkeypatch, tmp_path):
+    record = '{"dir_info": {"editable": true}, "url": "file:///old%20place/course"}'
+    installed = [SimpleNamespace(read_text=lambda name: None), SimpleNamespace(read_text=lambda name: record)]
+    monkeypatch.setattr(doctor.metadata, "distributions", lambda name: installed)
+    finding = doctor._environment()
+    assert not finding.ok and finding.found == "made for /old place/course" and "run `make` in" in finding.advice
+    monkeypatch.setattr(doctor, "ROOT", Path("/old place/course"))
+    assert doctor._environment().ok
+    monkeypatch.setattr(doctor.metadata, "distributions", lambda name: [])
+    assert doctor._environment().ok
+
+
+def test_doctor_says_which_python_to_install(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    finding = doctor._python()
+    assert not finding.ok and "needs Python 3.11, 3.12 or 3.13" in finding.advice and "make PYTHON=" in finding.advice
 
 
 def test_doctor_without_the_repository(monkeypatch, tmp_path):

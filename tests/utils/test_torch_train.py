@@ -1,10 +1,13 @@
 """Every option of utils.torch_train.fit, on small problems whose right answer is known."""
 
+import functools
 import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +18,9 @@ if "COURSE_TEST_WORKER" not in os.environ:  # the processes started below need P
     runtime.import_frameworks()
 import torch
 from torch import nn
+from torch.optim import lr_scheduler as schedulers
 
-from utils import torch_callbacks, torch_models, torch_train
+from utils import torch_callbacks, torch_distributed, torch_metrics, torch_models, torch_train
 
 ROOT = Path(__file__).resolve().parents[2]
 CE = nn.CrossEntropyLoss()
@@ -88,6 +92,17 @@ def test_batches_refuse_rows_that_do_not_match():
         torch_train.Batches(np.zeros(3), np.zeros(3), 0)
 
 
+def test_batches_that_are_empty_are_refused():
+    with pytest.raises(ValueError, match="0 rows make no batch of 32"):
+        torch_train.Batches(np.zeros((0, 8)), np.zeros(0))
+    with pytest.raises(ValueError, match="5 rows make no batch of 32: give more, or drop_last=False"):
+        torch_train.Batches(np.zeros((5, 8)), np.zeros(5), 32, drop_last=True)
+    model, optimizer = build()
+    x, y = (torch.as_tensor(a) for a in task(4))
+    with pytest.raises(ValueError, match="batch 2 of the loader has no rows"):
+        train(model, optimizer, 1, [(x, y), (x[:0], y[:0])])
+
+
 # ------------------------------------------------------------------------------------------------ the loop
 
 
@@ -131,6 +146,81 @@ def test_accuracy_of_one_logit():
     assert torch_train.accuracy(logits, y).tolist() == [True, True, False]
 
 
+class Doubled:
+    """A metric that is an object."""
+
+    def __call__(self, outputs, y):
+        return 2 * (outputs.argmax(-1) == y)
+
+
+def test_metrics_of_every_kind_have_a_column():
+    model, optimizer = build(lr=0.0)
+    shifted = functools.partial(lambda outputs, y, shift: (outputs.argmax(-1) == y) + shift, shift=3)
+    metrics = {"accuracy": "accuracy", "shifted": shifted, "twice": Doubled()}
+    history = train(model, optimizer, 1, metrics=metrics)
+    assert history["shifted"][0] == pytest.approx(history["accuracy"][0] + 3)
+    assert history["twice"][0] == pytest.approx(2 * history["accuracy"][0])
+    assert "accuracy" in train(model, optimizer, 1, metrics="accuracy")
+    assert "Doubled" in train(model, optimizer, 1, metrics=[Doubled()])
+    assert "first" in train(model, optimizer, 1, metrics=[functools.partial(first, shift=1)])
+
+
+def first(outputs, y, shift=0):
+    return outputs[:, 0] + shift
+
+
+def loss(outputs, y):
+    return outputs[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ([lambda o, y: o[:, 0], lambda o, y: o[:, 1]], "two metrics are called '<lambda>': give a dict"),
+        (["accuracy", "accuracy"], "two metrics are called 'accuracy'"),
+        ([loss], "called 'loss', which is another column"),
+        ({"seconds": first}, "called 'seconds', which is another"),
+        ({"val_first": first}, "called 'val_first', which is another"),
+    ],
+)
+def test_metrics_that_would_share_a_column_are_refused(metrics, message):
+    model, optimizer = build()
+    with pytest.raises(ValueError, match=message):
+        train(model, optimizer, 1, metrics=metrics)
+
+
+def test_accuracy_of_one_hot_targets_is_refused():
+    model, optimizer = build()
+    x, y = task()
+    with pytest.raises(ValueError, match=r"targets are \(32, 3\): if they are one-hot, give classes"):
+        train(model, optimizer, 1, torch_train.Batches(x, np.eye(3, dtype="float32")[y]), metrics=("accuracy",))
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    model, _ = build()
+    _, other = build()
+    with pytest.raises(ValueError, match="has no parameter of this model, so it would train nothing"):
+        train(model, other)
+
+
+def test_a_tensor_as_learning_rate_and_models_in_bfloat16(tmp_path):
+    path, x = tmp_path / "run.safetensors", torch.as_tensor(task()[0], dtype=torch.bfloat16)
+
+    def run(epochs, path):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 3)).bfloat16()
+        model.register_buffer("note", torch.ones(2, dtype=torch.bfloat16))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=torch.tensor(0.01))
+        history = train(model, optimizer, epochs, torch_train.Batches(x, task()[1], 32, seed=0), checkpoint=path)
+        return weights(model), history
+
+    whole, history = run(4, tmp_path / "whole.safetensors")
+    run(2, path)
+    resumed, again = run(4, path)
+    assert torch.equal(whole, resumed) and resumed.dtype == torch.bfloat16
+    assert again["loss"] == history["loss"] and history["lr"] == pytest.approx([0.01] * 4)
+
+
 def test_learning_is_real_and_validation_runs_in_eval_mode():
     model, optimizer = build(dropout=0.5)
     valid = torch_train.Batches(*task(128, seed=0), 128, shuffle=False)
@@ -151,6 +241,29 @@ def test_evaluate_and_predict_leave_the_mode_as_it_was():
         assert model.training is training
         np.testing.assert_allclose(first, second, atol=1e-6)
         assert first.shape == (256, 3) and first.dtype == np.float32
+
+
+class Partly(nn.Module):
+    """Fails for wide batches; its first layer stays in eval mode while the rest trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.dense = nn.BatchNorm1d(8), nn.Linear(8, 3)
+        self.norm.eval()
+
+    def forward(self, x):
+        return self.dense(self.norm(x))
+
+
+def test_modes_come_back_after_errors_and_module_by_module():
+    model = Partly()
+    with pytest.raises(RuntimeError):
+        torch_train.predict(model, np.zeros((4, 9), np.float32))
+    with pytest.raises(RuntimeError):
+        torch_train.evaluate(model, [(torch.zeros(4, 9), torch.zeros(4))], loss_fn=CE)
+    torch_train.predict(model, task()[0])
+    torch_train.evaluate(model, batches(), loss_fn=CE)
+    assert model.training and model.dense.training and not model.norm.training
 
 
 def test_any_iterable_of_batches_will_do_but_not_an_empty_one():
@@ -221,6 +334,33 @@ def test_early_stopping_can_keep_the_last_weights_and_names_missing_columns():
         train(model, optimizer, 2, early_stopping=torch_train.EarlyStopping("recall"))
 
 
+@pytest.mark.parametrize("wrong", [True, 2.5, -1, "3"])
+def test_early_stopping_takes_a_patience_or_the_callback(wrong):
+    model, optimizer = build()
+    with pytest.raises(ValueError, match="early_stopping is a patience in epochs or EarlyStopping"):
+        train(model, optimizer, 1, valid=batches(), early_stopping=wrong)
+
+
+def test_a_validation_loss_that_is_not_finite_is_never_the_best():
+    """The validation loss is NaN in epoch 1 and infinite in epoch 2."""
+    model, optimizer = build()
+    x, y = (torch.as_tensor(a) for a in task())
+    bad = [(x * np.nan, y), (x * np.inf, y)]
+
+    class Loader:
+        def __init__(self):
+            self.epoch = 0
+
+        def __iter__(self):
+            self.epoch += 1
+            return iter([bad[self.epoch - 1] if self.epoch <= 2 else (x, y)])
+
+    history = train(model, optimizer, 6, valid=Loader(), early_stopping=3)
+    assert history.epochs == 6 and not np.isfinite(history["val_loss"][:2]).any()
+    found = torch_train.evaluate(model, [(x, y)], loss_fn=CE)["loss"]
+    assert found == pytest.approx(history.best("val_loss"), rel=1e-6)
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_computes_in_the_short_type_and_keeps_weights_in_float32(precision):
     seen = []
@@ -241,6 +381,53 @@ def test_nan_stops_with_epoch_and_step():
     data = torch_train.Batches(x, y, 32, shuffle=False)
     with pytest.raises(FloatingPointError, match=r"nan in epoch 1, step 4.*learning rate is too high"):
         train(model, optimizer, 3, data)
+
+
+class Root(nn.Module):
+    """Adds sqrt(scale²), which is 0 forward and 0 / 0 backward while the scale is 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(8))
+
+    def forward(self, x):
+        return x + (self.scale * self.scale).sqrt()
+
+
+def test_weights_that_became_nan_behind_a_finite_loss_are_not_saved(tmp_path):
+    model = nn.Sequential(Root(), nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    path = tmp_path / "run.safetensors"
+    message = "loss of epoch 1 was finite, but its gradient was not: 0.scale became NaN"
+    with pytest.raises(FloatingPointError, match=message):
+        train(model, optimizer, 1, batches(batch_size=256), checkpoint=path)
+    assert not path.exists()
+
+
+def test_an_error_at_the_beginning_is_the_one_that_is_seen(monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    seen = []
+
+    class Log(torch_callbacks.Callback):
+        def __init__(self, name, fails=""):
+            self.name, self.fails = name, fails
+
+        def on_train_begin(self, run):
+            if self.fails == "begin":
+                raise ZeroDivisionError("mine")
+
+        def on_train_end(self, run):
+            seen.append(self.name)
+            if self.fails == "end":
+                raise ZeroDivisionError("mine too")
+
+    model, optimizer = build()
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        train(model, optimizer, 1, callbacks=[Log("a"), Log("b", "begin"), Log("c")], progress=True)
+    assert seen == ["a"]  # what has not begun does not end
+    with pytest.raises(ZeroDivisionError, match="mine too"):
+        train(model, optimizer, 1, callbacks=[Log("d", "end"), Log("e")], progress=True)
+    assert seen == ["a", "d", "e"]  # one that fails does not keep the others from ending
 
 
 def test_ctrl_c_keeps_the_best_weights_and_the_history():
@@ -322,6 +509,99 @@ def test_a_finished_run_is_not_trained_again_and_another_model_is_refused(tmp_pa
         train(other, torch.optim.Adam(other.parameters()), 3, checkpoint=path)
 
 
+SCHEDULERS = {
+    "MultiStepLR": lambda optimizer: schedulers.MultiStepLR(optimizer, [2, 4], 0.5),
+    "SequentialLR": lambda optimizer: schedulers.SequentialLR(
+        optimizer,
+        [schedulers.MultiStepLR(optimizer, [2], 0.5), schedulers.LambdaLR(optimizer, lambda epoch: 0.9**epoch)],
+        [4],
+    ),
+    "CyclicLR": lambda optimizer: schedulers.CyclicLR(optimizer, 0.01, 0.1, 2, cycle_momentum=False),
+    "ReduceLROnPlateau": lambda optimizer: schedulers.ReduceLROnPlateau(optimizer, "max", patience=0),
+    "CosineAnnealingLR": lambda optimizer: schedulers.CosineAnnealingLR(optimizer, 6),
+    "CosineAnnealingWarmRestarts": lambda optimizer: schedulers.CosineAnnealingWarmRestarts(optimizer, 2),
+    "ChainedScheduler": lambda optimizer: schedulers.ChainedScheduler(
+        [schedulers.MultiStepLR(optimizer, [3]), schedulers.ExponentialLR(optimizer, 0.9)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("stop", [1, 3])
+def test_every_scheduler_resumes_exactly(name, stop, tmp_path):
+    def run(epochs, path):
+        model, optimizer = build()
+        history = train(model, optimizer, epochs, checkpoint=path, scheduler=SCHEDULERS[name](optimizer))
+        return weights(model), history["lr"]
+
+    whole, rates = run(6, tmp_path / "whole.safetensors")
+    run(stop, tmp_path / "parts.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the same settings: nothing to warn of
+        resumed, again = run(6, tmp_path / "parts.safetensors")
+    assert again == rates and len(set(rates)) > 1
+    assert torch.equal(whole, resumed)
+
+
+def test_new_settings_hold_after_a_resume_with_a_warning(tmp_path):
+    def run(epochs, name, lr, t_max=None, weight_decay=0.0):
+        model, _ = build()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+        scheduler = schedulers.CosineAnnealingLR(optimizer, t_max) if t_max else None
+        return train(model, optimizer, epochs, checkpoint=tmp_path / name, scheduler=scheduler)["lr"]
+
+    run(2, "plain", 0.05)
+    with pytest.warns(UserWarning, match="after epoch 2 .*weight_decay of AdamW is 0.1 instead of 0.0; lr .* 0.005 "):
+        assert run(4, "plain", 0.005, weight_decay=0.1) == pytest.approx([0.05, 0.05, 0.005, 0.005])
+    assert run(5, "plain", 0.005, weight_decay=0.1)[-1] == 0.005  # and it stays
+    before = run(2, "cosine", 0.05, 4)
+    with pytest.warns(UserWarning, match="T_max of CosineAnnealingLR is 8 instead of 4"):
+        rates = run(8, "cosine", 0.05, 8)
+    assert rates[:2] == before and rates[4] > 0.01  # with the old T_max the rate would be 0 in epoch 5
+    run(2, "tenth", 0.05, 4)
+    with pytest.warns(UserWarning, match="initial_lr of AdamW is 0.005 instead of 0.05"):
+        rates = run(4, "tenth", 0.005, 4)
+    straight = run(4, "straight", 0.05, 4)
+    assert rates[2:] == pytest.approx([rate / 10 for rate in straight[2:]])
+
+
+def test_running_a_cell_again_with_the_same_objects_warns_of_nothing(tmp_path):
+    model, optimizer = build(lr=1.0)
+    scheduler = schedulers.ExponentialLR(optimizer, 0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for epochs in (2, 4):
+            history = train(model, optimizer, epochs, checkpoint=tmp_path / "run", scheduler=scheduler)
+    assert history["lr"] == [1, 0.5, 0.25, 0.125]
+
+
+def test_resume_says_what_does_not_fit(tmp_path):
+    path = tmp_path / "run.safetensors"
+    train(*build(), 1, checkpoint=path)
+    model, optimizer = build(kind=torch.optim.AdamW)
+    with pytest.raises(ValueError, match="holds the state of Adam .*, but this run has AdamW"):
+        train(model, optimizer, 2, checkpoint=path)
+    model, _ = build()
+    with pytest.raises(ValueError, match=r"groups of \[4\] tensors, but this run has Adam with \[2\]"):
+        train(model, torch.optim.Adam(model[0].parameters()), 2, checkpoint=path)
+    with pytest.raises(ValueError, match="saved with the callbacks none, but this run has KeepBest, Ema"):
+        train(*build(), 2, checkpoint=path, valid=batches(), callbacks=[torch_callbacks.Ema()])
+    tanh, _ = build()
+    tanh[1] = nn.Tanh()
+    with pytest.raises(ValueError, match=r"layer 1 is ReLU\(\) in the file and Tanh\(\) in the model"):
+        train(tanh, torch.optim.Adam(tanh.parameters()), 2, checkpoint=path)
+    checkpoint.save_torch(path, model)
+    with pytest.raises(ValueError, match="holds no training run of PyTorch, perhaps only weights"):
+        train(*build(), 2, checkpoint=path)
+
+
+def test_paths_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    train(*build(), 1, checkpoint="~/runs/t.safetensors", callbacks=[torch_train.TensorBoard("~/logs")])
+    assert (tmp_path / "runs" / "t.safetensors").exists() and list((tmp_path / "logs").iterdir())
+
+
 KILL_ME = """
 import sys; sys.path[:0] = [{root!r}, {tests!r}]
 import test_torch_train as t
@@ -341,7 +621,7 @@ torch.save(t.weights(model), sys.argv[1] + ".pt")
 
 @pytest.mark.slow
 def test_resume_after_kill_9_is_bit_exact(tmp_path):
-    code = KILL_ME.format(root=str(ROOT), tests=str(ROOT / "tests"))
+    code = KILL_ME.format(root=str(ROOT), tests=str(Path(__file__).parent))
     env = os.environ | {"COURSE_TEST_WORKER": "1"}
     one = [sys.executable, "-c", code, str(tmp_path / "a.safetensors")]
     two = [sys.executable, "-c", code, str(tmp_path / "b.safetensors")]
@@ -361,7 +641,8 @@ import test_torch_train as t
 import torch
 torch.set_num_threads(1)
 model, optimizer = t.build(kind=torch.optim.SGD, lr=0.1)
-history = t.train(model, optimizer, 2, t.batches(batch_size=25), metrics=("accuracy",))
+data = t.torch_train.Batches(*t.task(176), 25, seed=0)
+history = t.train(model, optimizer, 2, data, metrics=("accuracy",))
 if os.environ.get("RANK", "0") == "0":
     torch.save({{"w": t.weights(model), "g": torch.cat([p.grad.flatten() for p in model.parameters()]),
                 "loss": history["loss"], "accuracy": history["accuracy"]}}, sys.argv[1])
@@ -371,7 +652,7 @@ if os.environ.get("RANK", "0") == "0":
 @pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one(tmp_path):
     script = tmp_path / "worker.py"
-    script.write_text(WORKER.format(root=str(ROOT), tests=str(ROOT / "tests")))
+    script.write_text(WORKER.format(root=str(ROOT), tests=str(Path(__file__).parent)))
     env = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")} | {
         "OMP_NUM_THREADS": "1",
         "COURSE_TEST_WORKER": "1",
@@ -382,10 +663,59 @@ def test_two_processes_give_the_gradients_of_one(tmp_path):
     assert both.returncode == 0, both.stderr[-2000:]
     assert alone.wait(120) == 0
     one, two = (torch.load(tmp_path / f"{n}.pt", weights_only=True) for n in ("one", "two"))
-    torch.testing.assert_close(one["g"], two["g"], atol=1e-6, rtol=0)  # batches of 25 and a last one of 6
+    torch.testing.assert_close(one["g"], two["g"], atol=1e-6, rtol=0)  # batches of 25 and a last one of 1
     torch.testing.assert_close(one["w"], two["w"], atol=1e-6, rtol=0)
     assert one["loss"] == pytest.approx(two["loss"], abs=1e-6)
     assert one["accuracy"] == pytest.approx(two["accuracy"], abs=1e-6)
+
+
+RESUME = """
+import os, sys; sys.path[:0] = [{root!r}, {tests!r}]
+import test_torch_train as t
+import torch
+torch.set_num_threads(1)
+folder = sys.argv[1]
+for name, parts in (("whole", [4]), ("parts", [2, 4])):
+    for epochs in parts:
+        torch.manual_seed(7 + 100 * t.torch_distributed.rank() + epochs * (epochs < parts[-1]))
+        model, optimizer = t.build(dropout=0.5, seed=0)
+        torch.manual_seed(7 + 100 * t.torch_distributed.rank() if epochs == parts[0] else 999)
+        t.train(model, optimizer, epochs, t.batches(batch_size=50), checkpoint=f"{{folder}}/{{name}}.safetensors")
+    if t.torch_distributed.is_main():
+        torch.save(t.weights(model), f"{{folder}}/{{name}}.pt")
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_resume_with_the_random_state_of_each(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(RESUME.format(root=str(ROOT), tests=str(Path(__file__).parent)))
+    env = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")} | {
+        "OMP_NUM_THREADS": "1",
+        "COURSE_TEST_WORKER": "1",
+    }
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    both = subprocess.run([*launch, str(script), str(tmp_path)], env=env, capture_output=True, text=True)
+    assert both.returncode == 0, both.stderr[-2000:]
+    whole, parts = (torch.load(tmp_path / f"{n}.pt", weights_only=True) for n in ("whole", "parts"))
+    assert torch.equal(whole, parts)
+    model, optimizer = build(dropout=0.5)
+    with pytest.warns(UserWarning, match="saved by 2 processes, this run has 1"):
+        train(model, optimizer, 5, batches(batch_size=50), checkpoint=tmp_path / "parts.safetensors")
+
+
+def test_rows_that_all_processes_share_count_once(monkeypatch):
+    """Four processes and a last batch of one row: each of them has it, so each counts a quarter of it."""
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("RANK", "1")
+    loader = torch_train.Batches(np.arange(9.0), np.arange(9), 8, shuffle=False)
+    totals = torch_metrics.Totals(SimpleNamespace(metrics={}), loader)
+    seen = []
+    for x, y in loader:
+        seen.append(x.tolist())
+        totals.add(torch.tensor(0.0), x, y)
+    assert seen == [[1, 5], [8]] and totals.counts == [2, 0.25]
+    assert torch_distributed.copies(4) == 1 and torch_distributed.copies(3) == 4
 
 
 # ------------------------------------------------------------------------------ several inputs, moving average

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from utils import data, plot, widgets
 from explorers import perceptron
+from utils import data, plot, widgets
 from utils.widgets import drawing
 
 RNG = np.random.default_rng(0)
@@ -32,6 +32,8 @@ def line(x, slope=1.0, dashed=False, colour="red"):
     fig, ax = plt.subplots(figsize=(2, 1.5))
     if slope < 0:
         raise ValueError("the slope is <b>negative</b>")
+    if slope > 3:
+        ax.set_title("$\\frac{1}$")  # not a formula: fails when it is saved
     ax.plot(x, slope * x, "--" if dashed else "-", color=colour)
     return fig, f"A {colour} line of slope {slope:g} < 9."
 
@@ -45,11 +47,13 @@ def test_the_picture_and_its_sentence_follow_every_control():
     box = explorer()
     seen = [bytes(box.picture.value)]
     assert seen[0].startswith(b"\x89PNG") and "A red line of slope 1 &lt; 9." in box.sentence.value
+    assert box.picture.alt == "A red line of slope 1 < 9."
     for name, value in {"slope": 3.0, "dashed": True, "colour": "blue"}.items():
         box.inputs[name].value = value
         assert bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
     assert "A blue line of slope 3" in box.sentence.value and 'role="status"' in box.sentence.value
+    assert box.picture.alt == "A blue line of slope 3 < 9."
     assert not plt.get_fignums()
 
 
@@ -64,16 +68,24 @@ def test_an_exception_becomes_an_alert_and_the_explorer_goes_on():
     before = bytes(box.picture.value)
     box.inputs["slope"].value = -1.0
     assert 'role="alert"' in box.sentence.value and "ValueError: the slope is &lt;b&gt;" in box.sentence.value
-    assert box.picture.value == before
+    assert box.picture.value == before and box.picture.alt == "A red line of slope 1 < 9."
+    assert not plt.get_fignums()
     box.inputs["slope"].value = 2.0
     assert 'role="alert"' not in box.sentence.value and box.picture.value != before
+
+
+def test_a_figure_that_cannot_be_saved_is_closed_and_others_stay_open():
+    mine = plt.figure()
+    box = explorer()
+    box.inputs["slope"].value = 4.0
+    assert 'role="alert"' in box.sentence.value and plt.get_fignums() == [mine.number]
 
 
 def test_every_control_is_labelled_and_redraws_on_release():
     box = widgets.explore(
         lambda **values: line(np.arange(3.0)), learning_rate=(0.1, 1.0, 0.1, 0.5), n=(1, 9, 1, 3), on=True, k=["a"]
     )
-    kinds = [w.FloatSlider, w.IntSlider, w.Checkbox, w.Dropdown]
+    kinds = [w.FloatSlider, w.IntSlider, w.Checkbox, w.ToggleButtons]
     assert [type(i) for i in box.inputs.values()] == kinds
     assert [i.description for i in box.inputs.values()] == ["learning rate", "n", "on", "k"]
     sliders = [i for i in box.inputs.values() if hasattr(i, "continuous_update")]
@@ -82,10 +94,25 @@ def test_every_control_is_labelled_and_redraws_on_release():
     assert all(i in box.children[0].children for i in box.inputs.values())
 
 
+@pytest.mark.parametrize(
+    "options, kind, order",
+    [
+        (["red", "blue"], w.ToggleButtons, ["red", "blue"]),
+        ([16, 9, 25, 36], w.ToggleButtons, [9, 16, 25, 36]),
+        (list("abcdefghijklm"), w.SelectionSlider, list("abcdefghijklm")),
+        (["around the best rate", "whole", "rates that are too low"], w.SelectionSlider, None),
+    ],
+)
+def test_a_list_becomes_buttons_or_a_slider_and_starts_at_its_first_entry(options, kind, order):
+    widget = widgets.control("a choice", options)
+    assert type(widget) is kind and widget.value == options[0] and list(widget.options) == (order or options)
+    assert widget.description == widget.tooltip == "a choice"
+
+
 def test_a_widget_of_ones_own_and_a_wrong_control():
     own = w.Text("red", description="colour")
-    assert widgets.explore(line, np.arange(3.0), colour=own).inputs["colour"] is own
-    for spec in ("red", (0, 1), 3, None):
+    assert widgets.explore(line, np.arange(3.0), colour=own).inputs["colour"] is own and own.tooltip == "colour"
+    for spec in ("red", (0, 1), 3, None, []):
         with pytest.raises(
             ValueError, match="control 'slope' is a .min, max, step, start., a list, a bool or a widget"
         ):
@@ -93,11 +120,6 @@ def test_a_widget_of_ones_own_and_a_wrong_control():
 
 
 # --- pictures of lesson 1.1 -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_redraw_takes_less_than_200_ms(name, redraw_seconds):
-    assert redraw_seconds(lambda: PICTURES[name]()) < 0.2
 
 
 @pytest.mark.parametrize("name", PICTURES)

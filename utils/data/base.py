@@ -69,10 +69,10 @@ def describe(values):
 
 
 def read_only(array, dtype=None):
-    """The array as a C-contiguous `dtype` array that cannot be written to."""
+    """The array as a C-contiguous `dtype` array that cannot be written to, nor be made writeable again."""
     array = np.array(array, dtype=dtype, order="C")
     array.flags.writeable = False
-    return array
+    return array.view()  # NumPy gives a view no right that its owner does not have
 
 
 def split_indices(n, labels=None, test_share=TEST_SHARE):

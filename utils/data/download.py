@@ -1,24 +1,35 @@
 """Downloads that end with the right file in the cache, or with one clear error and an unharmed cache.
 
 A file is downloaded next to its final place, checked, and only then moved there in one step. What a killed
-process leaves behind is removed by the next download of the same file. Nothing is ever unpickled.
+process leaves behind is removed by the next download of the same file. A server that sends more than the file has, or
+that takes too long in all, is left. Nothing is ever unpickled.
 """
 
 import errno
+import gzip
 import hashlib
+import lzma
 import os
 import shutil
 import stat
 import tarfile
 import time
 import zipfile
+import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
-LOCK_SECONDS = 1800  # how long to wait for another process that downloads the same file
+from utils import place
+
+LOCK_SECONDS = 3600  # how long to wait for another process that downloads the same file
+SLOWEST = 50_000  # bytes a second below which a download is given up, after five minutes of grace
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"}  # opening them can run any program
+
+
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
 
 
 class DataUnavailable(RuntimeError):
@@ -33,25 +44,36 @@ def cache_dir():
     """Folder of the downloads: the environment variable COURSE_DATA_DIR, or the system's cache folder."""
     if folder := os.environ.get("COURSE_DATA_DIR"):
         return Path(folder).expanduser()
+    require_cache_home()
     import pooch
 
     return Path(pooch.os_cache("deep-learning-course"))
 
 
-def fetch(file, urls, sha256, n_bytes, sample=None, timeout=30, attempts=3):
+def require_cache_home():
+    """Name a temporary folder for caches where there is no home: HOME is not set and the user has no entry."""
+    if os.path.expanduser("~") == "~":
+        os.environ.setdefault("XDG_CACHE_HOME", str(place.user_folder()))
+
+
+def fetch(file, urls, sha256, n_bytes, sample=None, timeout=30, attempts=3, seconds=None):
     """Path of `file` in the cache, downloaded from the first of `urls` that delivers it.
 
-    `file` is relative to `cache_dir()`, `n_bytes` its size, `timeout` the seconds that a server may be silent.
-    Raises DataUnavailable, naming data.load(`sample`) as the way without network; UnsafeFile for a pickle.
+    `file` is relative to `cache_dir()`, `n_bytes` its size: no server may send more. `timeout` is how many seconds a
+    server may be silent, `seconds` how many one download may take in all (by default enough for `SLOWEST`).
+    Raises DataUnavailable, naming data.load(`sample`) as the way without network; UnsafeFile for a pickle or a `file`
+    outside the cache.
     """
+    _refuse_outside(file, "the file")
     _refuse_pickle(file)
+    limits = Limits(n_bytes, timeout, seconds or 300 + n_bytes / SLOWEST)
     path = cache_dir() / file
     with _clear_errors(path, sample):
         if not _is_right(path, sha256):
             with _locked(path):
                 if not _is_right(path, sha256):  # another process may have brought it meanwhile
                     _require_space(path.parent, n_bytes)
-                    _from_mirrors(path, urls, sha256, timeout, attempts)
+                    _from_mirrors(path, urls, sha256, limits, attempts)
     return path
 
 
@@ -91,17 +113,31 @@ def _is_right(path, sha256):
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def _from_mirrors(path, urls, sha256, timeout, attempts):
+@dataclass(frozen=True)
+class Limits:
+    """What a server is held to: bytes in all, seconds of silence, seconds in all."""
+
+    n_bytes: int
+    silence: float
+    seconds: float
+
+
+class _LimitPassed(Exception):
+    """A server sent too much, or took too long in all."""
+
+
+def _from_mirrors(path, urls, sha256, limits, attempts):
     """Try each address up to `attempts` times; raise DataUnavailable with one line per address."""
     import requests
+    import urllib3
 
     failures = []
     for url in urls:
         for attempt in range(attempts):
             try:
-                return _download_once(path, url, sha256, timeout)
-            except (requests.RequestException, ValueError) as error:
-                reason, try_again = _explain(error, timeout)
+                return _download_once(path, url, sha256, limits)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, _LimitPassed) as error:
+                reason, try_again = _explain(error, limits.silence)
             if not try_again:
                 break
             time.sleep(0.5 * attempt)
@@ -109,14 +145,38 @@ def _from_mirrors(path, urls, sha256, timeout, attempts):
     raise DataUnavailable("\n".join([f"{path.name} could not be downloaded:", *failures]))
 
 
-def _download_once(path, url, sha256, timeout):
+def _download_once(path, url, sha256, limits):
     import pooch
 
-    plain = {"Accept-Encoding": "identity"}  # the bytes of the file itself, or the SHA-256 would not fit
-    server = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=(10, timeout), headers=plain)
     with _staging(path) as staging:
+        server = lambda url, target, _: _stream(url, target, limits)
         pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=staging, downloader=server)
         os.replace(staging / path.name, path)
+
+
+def _stream(url, target, limits):
+    """Write what `url` sends to the file `target`, within the limits, with a progress bar."""
+    import requests
+    from tqdm import tqdm
+
+    end, received = time.monotonic() + limits.seconds, 0
+    plain = {"Accept-Encoding": "identity"}  # the bytes of the file itself, or the SHA-256 would not fit
+    request = requests.get(url, headers=plain, stream=True, timeout=(10, limits.silence))
+    with request as response, open(target, "wb") as file, tqdm(total=limits.n_bytes, unit="B", unit_scale=True) as bar:
+        response.raise_for_status()
+        announced = int(response.headers.get("Content-Length") or 0)
+        if announced > limits.n_bytes:
+            raise _LimitPassed(f"the server wants to send {announced:,} bytes; the file has {limits.n_bytes:,}")
+        while chunk := response.raw.read1(2**16):  # what has arrived, however little: the clock is looked at each time
+            received += len(chunk)
+            if received > limits.n_bytes:
+                raise _LimitPassed(f"the server sends more than the {limits.n_bytes:,} bytes that the file has")
+            if time.monotonic() > end:
+                raise _LimitPassed(f"the server is too slow: {received:,} bytes in {limits.seconds:.0f} s")
+            file.write(chunk)
+            bar.update(len(chunk))
+    if received < announced:
+        raise requests.ConnectionError("the connection broke off")
 
 
 def _explain(error, timeout):
@@ -124,14 +184,16 @@ def _explain(error, timeout):
     import requests
     import urllib3
 
+    if isinstance(error, _LimitPassed):
+        return str(error), False
     if isinstance(error, requests.HTTPError):
         status = error.response.status_code
         return f"the server answers {status} {error.response.reason}", status >= 500 or status == 429
     if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
         return "no connection", False
-    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)) or "timed out" in str(error):
         return f"the server was silent for {timeout} s", True
-    if isinstance(error, requests.RequestException):
+    if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
         return "the connection broke off", True
     return "the file arrived changed or incomplete (its SHA-256 is wrong)", True
 
@@ -188,6 +250,8 @@ def _extract(archive, folder):
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as file:
+                if any(member.flag_bits & 1 for member in file.infolist()):
+                    raise DataUnavailable(f"{archive} is encrypted: unpack it with its password into {folder.name}")
                 _check_members([(m.filename, m.file_size, _is_plain(m)) for m in file.infolist()], folder)
                 file.extractall(folder)
         else:
@@ -196,19 +260,25 @@ def _extract(archive, folder):
                 _check_members([(m.name, m.size, m.isfile() or m.isdir()) for m in members], folder)
                 safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from Python 3.11.4
                 file.extractall(folder, members, **safe)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+                while file.fileobj.read(2**20):  # to the very end, where gzip, bzip2 and xz keep their checksum
+                    pass
+    except BROKEN as error:
         raise DataUnavailable(f"{archive} is not a complete tar or zip archive: {error}") from error
 
 
 def _check_members(members, folder):
     for name, _, is_plain in members:
-        paths = PurePosixPath(name), PureWindowsPath(name)
-        if any(path.is_absolute() or path.drive or path.root or ".." in path.parts for path in paths):
-            raise UnsafeFile(f"the archive was refused: {name!r} lies outside its folder")
+        _refuse_outside(name, "the archive")
         if not is_plain:
             raise UnsafeFile(f"the archive was refused: {name!r} is a link or a device, not a file")
         _refuse_pickle(name)
     _require_space(folder.parent, sum(size for _, size, _ in members))
+
+
+def _refuse_outside(name, what):
+    paths = PurePosixPath(name), PureWindowsPath(name)
+    if any(path.is_absolute() or path.drive or path.root or ".." in path.parts for path in paths):
+        raise UnsafeFile(f"{what} was refused: {str(name)!r} lies outside its folder")
 
 
 def _is_plain(member):
@@ -219,4 +289,4 @@ def _is_plain(member):
 
 def _refuse_pickle(name):
     if PICKLES.intersection(suffix.lower() for suffix in PurePosixPath(name).suffixes):
-        raise UnsafeFile(f"{name!r} was refused: opening a pickle can run any program; use .npz or .safetensors")
+        raise UnsafeFile(f"{str(name)!r} was refused: opening a pickle can run any program; use .npz or .safetensors")

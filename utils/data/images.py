@@ -72,6 +72,7 @@ def photo(name):
 
         image = load_sample_image(f"{name}.jpg")
     else:
+        download.require_cache_home()
         from skimage import data
 
         image = getattr(data, name)()
@@ -122,7 +123,7 @@ MNIST_FILES = {  # file: (SHA-256, bytes), in the order x_train, y_train, x_test
     "t10k-labels-idx1-ubyte.gz": ("f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542),
 }
 FASHION_URLS = (
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
 FASHION_FILES = {

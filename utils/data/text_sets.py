@@ -11,7 +11,7 @@ from utils.data import base, download
 
 IMDB_URLS = (
     "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-    "http://d2l-data.s3-accelerate.amazonaws.com/aclImdb_v1.tar.gz",
+    "https://d2l-data.s3-accelerate.amazonaws.com/aclImdb_v1.tar.gz",
 )
 IMDB_HASH = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
 IMDB_FILE = re.compile(r"aclImdb/(train|test)/(neg|pos)/\d+_(\d+)\.txt")  # number_rating.txt

@@ -16,19 +16,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from utils import place
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("phase*/exercises/*.py", "projects/*/exercises/*.py", "projects/*/*/exercises/*.py")
 
 
 def location():
-    """The progress file: $COURSE_PROGRESS, or ~/.deep-learning-course/progress.json, ~ being where the user may write.
-
-    An account without a home, as in some containers, gets the system's folder for temporary files instead.
-    """
-    home = Path(os.path.expanduser("~"))
-    home = home if home.is_absolute() else Path(tempfile.gettempdir())
+    """The progress file: $COURSE_PROGRESS, or progress.json in the folder that `utils.place` keeps for this user."""
     asked = os.environ.get("COURSE_PROGRESS")
-    return Path(os.path.expanduser(asked)) if asked else home / ".deep-learning-course" / "progress.json"
+    return Path(asked).expanduser() if asked else place.user_folder() / "progress.json"
 
 
 def read():

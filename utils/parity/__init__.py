@@ -16,7 +16,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from utils.parity import causes, layers, rules, run  # noqa: E402
+from utils.parity import causes, evidence, gradients, layers, rules, run  # noqa: E402
 from utils.parity.layers import ParityError  # noqa: E402
 from utils.parity.run import to_keras_layout, to_torch_layout  # noqa: E402
 
@@ -62,11 +62,15 @@ def assert_same(model_torch, model_keras, x, atol=1e-5, rtol=1e-5, channels_firs
 
     x is one array or a tuple of arrays. `channels_first` says whether the PyTorch model wants x channels first,
     where that is not to be guessed from its layers. The models' modes and weights are left as they are.
-    Raises ParityError that names the first layer that differs, the shapes, the difference and the likely cause.
+    Raises ParityError that names the first layer that differs, the shapes, the difference and the likely cause; also
+    where equality would prove nothing: no input, outputs that are not finite or all the same.
     """
+    evidence.require_inputs(x)
     _build(model_keras, x)
     _, ours = run.record_torch(model_torch, [], x, channels_first)
-    theirs = run.arrays(run.run_keras(model_keras, x))
+    theirs = run.run_keras(model_keras, x)
+    evidence.require_same_keys(ours, theirs)
+    theirs = run.arrays(theirs)
     ours = _outputs_of_torch(model_torch, ours, theirs)
     gap = max((causes.largest(a, b) for a, b in zip(ours, theirs, strict=False)), default=np.inf)
     same = len(ours) == len(theirs) and all(map(_close(atol, rtol), ours, theirs))
@@ -74,6 +78,7 @@ def assert_same(model_torch, model_keras, x, atol=1e-5, rtol=1e-5, channels_firs
         shapes = [[a.shape for a in side] for side in (ours, theirs)]
         head = f"The outputs differ by up to {gap:.3g} (atol={atol:g}); shapes PyTorch {shapes[0]}, Keras {shapes[1]}."
         raise ParityError(f"{head}\n{_where(model_torch, model_keras, x, atol, rtol, channels_first)}")
+    evidence.require_outputs(ours, theirs, gap, atol)
     return gap
 
 
@@ -84,7 +89,9 @@ def assert_same_gradients(
 
     Losses are called as usual, loss_torch(output, y) and loss_keras(y, output), and averaged if they are not
     numbers. Both models run in training mode with dropout off; weights and statistics are put back.
+    Raises ParityError as above, also if every gradient is zero.
     """
+    evidence.require_inputs(x)
     _build(model_keras, x)
     links = _links(model_torch, model_keras, x, channels_first)
     with run.training(model_torch, model_keras):
@@ -92,15 +99,17 @@ def assert_same_gradients(
         by_id = {id(w): g for w, g in zip(model_keras.trainable_weights, grads, strict=True)}
         rows = [(t, k, link, by_id.get(id(link.weight)), link.grad()) for t, k, link in links if _learns(link)]
     loss_gap, loss_ours, loss_theirs = gap
+    evidence.require_loss(loss_ours, loss_theirs)
     if not np.isclose(loss_ours, loss_theirs, rtol=rtol, atol=atol):
         _raise_loss(model_torch, model_keras, x, gap, (atol, rtol, channels_first))
     gaps = [loss_gap]
     for t, k, link, theirs, ours in reversed(rows):  # from the loss backwards, as the error travels
-        theirs = np.zeros_like(ours) if theirs is None else _numpy(theirs)
+        theirs = np.zeros_like(ours) if theirs is None else causes.to_numpy(theirs)
         gaps.append(causes.largest(ours, theirs))
         if not causes.equal(ours, theirs, atol, rtol):
             likely = [*causes.differences(t, k), causes.of_gradient(link)]
             raise ParityError(_message("gradient", t, k, link, ours, gaps[-1], "; ".join(likely)))
+    evidence.require_gradients([ours for *_, ours in rows])
     return max(gaps)
 
 
@@ -122,21 +131,24 @@ def assert_same_step(
     Both models run in training mode with dropout off. Models and optimisers are put back as they were before.
     Left out are the running variance of batch norm (PyTorch divides by n - 1, Keras by n) and entries whose
     gradient is rounding noise (below 1e-6 of the largest), which Adam would blow up, as biases before batch norm.
-    For Adam give both a tiny eps, such as 1e-12: it enters at different places. Raises ParityError as above.
+    For Adam give both a tiny eps, such as 1e-12: it enters at different places.
+    Raises ParityError as above, also if no weight moves.
     """
+    evidence.require_inputs(x)
     _build(model_keras, x)
     links = [
         row
         for row in _links(model_torch, model_keras, x, channels_first)
         if "moving_variance" not in row[2].weight.path
     ]
-    if not all(causes.equal(link.value(), _numpy(link.weight), atol, rtol) for _, _, link in links):
+    if not all(causes.equal(link.value(), causes.to_numpy(link.weight), atol, rtol) for _, _, link in links):
         raise ParityError("The weights differ before the step: call parity.copy_weights first.")
     with (
         run.training(model_torch, model_keras),
         run.optimizers_kept(optimizer_torch, optimizer_keras, model_keras),
     ):
         grads, _ = _both_gradients(model_torch, model_keras, x, y, loss_torch, loss_keras, channels_first)
+        before = [link.value() for _, _, link in links]
         optimizer_torch.step()
         optimizer_keras.apply(grads, model_keras.trainable_weights)
         noise = causes.noise(model_keras, [link for *_, link in links], grads)
@@ -146,6 +158,7 @@ def assert_same_step(
         if not causes.equal(ours, theirs, atol, rtol):
             cause = causes.of_step(optimizer_torch, optimizer_keras, link, t.kind)
             raise ParityError(_message("weight after one step", t, k, link, ours, gap, cause))
+    evidence.require_step(before, [ours for *_, ours, _ in rows])
     return max(gaps, default=0.0)
 
 
@@ -196,9 +209,7 @@ def _keras_layer(model, path):
 def _find_orders(model_torch, model_keras, pairs, x, channels_first=None):
     """Note in the pairs where an image is made flat; needs one run of the PyTorch model if it convolves."""
     items = [t for t, _ in pairs]
-    flat = any(isinstance(i.layer, rules.CHANNEL_LAYERS) for i in items) and any(
-        i.kind == "dense" for i in items
-    )
+    flat = any(isinstance(i.layer, rules.CHANNEL_LAYERS) for i in items) and any(i.kind == "dense" for i in items)
     if not flat or any(isinstance(layer, keras.layers.Permute) for layer in model_keras._flatten_layers()):
         return
     if x is None:
@@ -265,8 +276,8 @@ def _where(model_torch, model_keras, x, atol, rtol, channels_first):
 
 
 def _both_gradients(model_torch, model_keras, x, y, loss_torch, loss_keras, channels_first):
-    ours = run.torch_loss(model_torch, x, y, loss_torch, channels_first)
-    theirs, grads = run.keras_loss(model_keras, x, y, loss_keras)
+    ours = gradients.torch_loss(model_torch, x, y, loss_torch, channels_first)
+    theirs, grads = gradients.keras_loss(model_keras, x, y, loss_keras)
     return grads, (abs(ours - theirs), ours, theirs)
 
 
@@ -285,7 +296,3 @@ def _learns(link):
 def _message(what, t, k, link, ours, gap, cause):
     shape = f"{tuple(ours.shape)} in PyTorch, brought to Keras' layout, and {tuple(link.weight.shape)} in Keras"
     return f"The {what} of {t} / {k}, `{link.weight.name}`, differs by up to {gap:.3g}; shape {shape}. Likely: {cause}."
-
-
-def _numpy(tensor):
-    return np.array(keras.ops.convert_to_numpy(tensor))

@@ -19,7 +19,8 @@ def largest(ours, theirs):
     """The largest absolute difference of two arrays; infinite where the shapes or NaN do not agree."""
     if ours.shape != theirs.shape:
         return np.inf
-    gap = np.abs(np.asarray(ours, "float64") - np.asarray(theirs, "float64"))
+    with np.errstate(invalid="ignore"):  # inf - inf
+        gap = np.abs(np.asarray(ours, "float64") - np.asarray(theirs, "float64"))
     return float(np.nan_to_num(gap.max(initial=0.0), nan=np.inf))
 
 
@@ -202,7 +203,7 @@ def of_gradient(link):
 
 def noise(model_keras, links, grads):
     """Where the gradient of a weight is rounding noise, below 1e-6 of the largest: {weight id: mask}."""
-    sizes = {id(w): np.abs(_numpy(g)) for w, g in zip(model_keras.trainable_weights, grads, strict=True)}
+    sizes = {id(w): np.abs(to_numpy(g)) for w, g in zip(model_keras.trainable_weights, grads, strict=True)}
     limit = 1e-6 * max((size.max(initial=0.0) for size in sizes.values()), default=0.0)
     known = [link for link in links if id(link.weight) in sizes]
     both = {id(link.weight): np.maximum(sizes[id(link.weight)], np.abs(link.grad())) for link in known}
@@ -211,10 +212,11 @@ def noise(model_keras, links, grads):
 
 def without_noise(link, masks):
     """The Keras weight, with PyTorch's value where the gradient is noise."""
-    return np.where(masks.get(id(link.weight), False), link.value(), _numpy(link.weight))
+    return np.where(masks.get(id(link.weight), False), link.value(), to_numpy(link.weight))
 
 
-def _numpy(tensor):
+def to_numpy(tensor):
+    """A tensor or variable of Keras, on any backend -> np.ndarray of the same shape, a copy."""
     return np.array(keras.ops.convert_to_numpy(tensor))
 
 

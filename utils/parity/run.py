@@ -11,7 +11,7 @@ from keras import layers as kl
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from utils.parity.layers import CONVOLUTIONS, ParityError, array, torch_items
+from utils.parity.layers import CONVOLUTIONS, array, torch_items
 from utils.parity.rules import CHANNEL_LAYERS
 
 
@@ -35,13 +35,15 @@ def takes_channels_first(model, x):
 
 
 def inputs(x):
-    """One array or a tuple of arrays -> list of arrays that both frameworks take (float32, or integer ids)."""
+    """One array or a tuple of arrays -> list of arrays that both frameworks take (float32, integer ids, bool masks)."""
     return [np.asarray(part) for part in (x if isinstance(x, (tuple, list)) else [x])]
 
 
 def _tensor(model, values, ids):
     first = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
     tensor = torch.tensor(np.asarray(values))
+    if tensor.dtype == torch.bool:  # a mask
+        return tensor.to(first.device)
     if tensor.is_floating_point() or not ids:
         tensor = tensor.to(first.dtype)
     return (tensor if tensor.is_floating_point() else tensor.long()).to(first.device)
@@ -66,10 +68,13 @@ def run_keras(model, x, training=False):
 
 def keras_arguments(model, x):
     """The positional arguments for a Keras model: arrays, several as a list where `call` takes one argument."""
-    parts = [p.astype("float32") if p.dtype.kind == "f" or not _keras_ids(model) else p for p in inputs(x)]
+    as_float = "f" if _keras_ids(model) else "fiu"  # without an Embedding, integers are numbers; a bool mask stays one
+    parts = [p.astype("float32") if p.dtype.kind in as_float else p for p in inputs(x)]
     if isinstance(model, kl.MultiHeadAttention):
         return [parts[0]]
-    names = [p for p in inspect.signature(model.call).parameters if p not in ("training", "mask")]
+    names = [p for p in inspect.signature(model.call).parameters if p != "training"]
+    if len(names) > len(parts):  # Keras makes the mask itself, unless it is given
+        names = [name for name in names if name != "mask"]
     functional = type(model).__name__ == "Functional" or isinstance(model, keras.Sequential)
     return parts if len(parts) == 1 or (len(names) >= len(parts) and not functional) else [parts]
 
@@ -240,61 +245,3 @@ def _recorder(layer, found):
         return out
 
     return recorder
-
-
-# --- gradients ---------------------------------------------------------------------------------------
-def torch_loss(model, x, y, loss, channels_first=None):
-    """Forward and backward pass of the PyTorch model; leaves the gradients in the parameters; returns the loss."""
-    out = run_torch(model, x, channels_first)
-    y = np.asarray(y)
-    if isinstance(out, torch.Tensor) and out.ndim > 2 and y.ndim == out.ndim and tuple(out.shape) != y.shape:
-        y = to_torch_layout(y)
-    target = torch.tensor(np.asarray(y)).to(next(model.parameters()).device)
-    value = loss(out, target.float() if target.is_floating_point() else target.long()).mean()
-    value.backward()
-    return float(value.detach().cpu())
-
-
-def keras_loss(model, x, y, loss):
-    """Forward and backward pass of the Keras model in training mode -> (loss, gradients of trainable weights)."""
-    args, options = keras_arguments(model, x), keras_options(model, x, True)
-    backends = {"tensorflow": _with_tensorflow, "torch": _with_torch, "jax": _with_jax}
-    if keras.backend.backend() not in backends:
-        raise ParityError(f"Gradients work on the backends {', '.join(backends)}, not {keras.backend.backend()}.")
-    measure = lambda out: keras.ops.mean(loss(y, out))
-    value, grads = backends[keras.backend.backend()](model, args, options, measure)
-    return float(keras.ops.convert_to_numpy(value)), grads
-
-
-def _with_tensorflow(model, args, options, measure):
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        value = measure(model(*args, **options))
-    weights = [w.value for w in model.trainable_weights]
-    return value, tape.gradient(value, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-
-def _with_torch(model, args, options, measure):
-    weights = [w.value for w in model.trainable_weights]
-    value = measure(model(*args, **options))
-    grads = torch.autograd.grad(value, weights, allow_unused=True)
-    return value.detach(), [torch.zeros_like(w) if g is None else g for g, w in zip(grads, weights, strict=True)]
-
-
-def _with_jax(model, args, options, measure):
-    import jax
-
-    weights, others = model.trainable_variables, model.non_trainable_variables
-
-    def compute(values, other_values):
-        state = [*zip(weights, values, strict=True), *zip(others, other_values, strict=True)]
-        with keras.StatelessScope(state_mapping=state) as scope:
-            value = measure(model(*args, **options))
-        return value, [scope.get_current_value(v) for v in others]
-
-    start = [[v.value for v in variables] for variables in (weights, others)]
-    (value, new_values), grads = jax.value_and_grad(compute, has_aux=True)(*start)
-    for variable, new in zip(others, new_values, strict=True):
-        variable.assign(new)
-    return value, grads

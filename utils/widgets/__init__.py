@@ -4,10 +4,13 @@ plot.show(*perceptron.draw_boundary(x, y, w1=1.0))                    # static, 
 widgets.explore(perceptron.draw_boundary, x, y, w1=(-3, 3, 0.1, 1))   # the same under sliders
 """
 
+import contextlib
 import html
 import io
 
 import ipywidgets as w
+
+SHORT = 48  # characters of all entries of a choice that still fit in one row of buttons
 
 
 def explore(draw, *data, **controls):
@@ -18,40 +21,87 @@ def explore(draw, *data, **controls):
     switch, or a widget. The picture is redrawn when a slider is released, and its sentence is read out.
     Raises ValueError for a control that is none of these.
     """
+    from .picture import Picture
+
     inputs = {name: control(name.replace("_", " "), spec) for name, spec in controls.items()}
-    picture, sentence = w.Image(format="png", layout=w.Layout(align_self="flex-start", max_width="100%")), w.HTML()
+    picture, sentence = Picture(), w.HTML(tooltip="")
 
     def redraw(change=None):
         values = {name: widget.value for name, widget in inputs.items()}
         try:
-            figure, text = draw(*data, **values)
-            picture.value, sentence.value = png(figure), f'<div role="status">{html.escape(text)}</div>'
+            with no_figure_left_open():
+                figure, text = draw(*data, **values)
+                image = png(figure)
         except Exception as error:  # an explorer must not die: say what happened and go on
             message = html.escape(f"{type(error).__name__}: {error}")
             sentence.value = f'<div role="alert">{message}</div>'
+            return
+        with picture.hold_sync():
+            picture.alt, picture.value = text, image
+        sentence.value = f'<div role="status">{html.escape(text)}</div>'
 
     for widget in inputs.values():
         widget.observe(redraw, "value")
     redraw()
-    box = w.VBox([w.HBox(list(inputs.values()), layout=w.Layout(flex_flow="row wrap")), picture, sentence])
+    row = w.HBox(list(inputs.values()), layout=w.Layout(flex_flow="row wrap", grid_gap="4px 16px"))
+    box = w.VBox([row, picture, sentence])
+    box.add_class("explorer")
     box.inputs, box.picture, box.sentence = inputs, picture, sentence
     return box
 
 
 def control(label, spec):
-    """The widget for one entry of `explore`'s controls."""
-    style = {"description_width": "initial"}
+    """The widget for one entry of `explore`'s controls.
+
+    A list becomes buttons, or a slider where they would not fit in a row: no drop-down list, whose keys JupyterLab
+    takes for its own.
+    """
+    shared = {"description": label, "tooltip": label, "style": {"description_width": "initial"}}
     if isinstance(spec, w.Widget):
-        return spec
+        return tidied(spec)
     if isinstance(spec, bool):
-        return w.Checkbox(spec, description=label, indent=False)
-    if isinstance(spec, list):
-        return w.Dropdown(options=spec, value=spec[0], description=label, style=style)
+        return w.Checkbox(spec, description=label, tooltip=label, indent=False)
+    if isinstance(spec, list) and spec:
+        return choice(spec, shared)
     if isinstance(spec, tuple) and len(spec) == 4:
         low, high, step, start = spec
         kind = w.IntSlider if all(isinstance(v, int) for v in spec) else w.FloatSlider
-        return kind(start, min=low, max=high, step=step, description=label, continuous_update=False, style=style)
+        return kind(start, min=low, max=high, step=step, continuous_update=False, **shared)
     raise ValueError(f"control {label!r} is a (min, max, step, start), a list, a bool or a widget; got {spec!r}")
+
+
+def choice(options, shared):
+    """Buttons for a few short options, else a slider through them; numbers stand in order of size."""
+    numbers = all(isinstance(option, int | float) for option in options)
+    ordered = sorted(options) if numbers else options
+    if sum(len(str(option)) + 4 for option in options) <= SHORT:
+        shared = shared | {"style": shared["style"] | {"button_width": "auto"}}
+        return w.ToggleButtons(options=ordered, value=options[0], layout=w.Layout(width="auto"), **shared)
+    return tidied(w.SelectionSlider(options=ordered, value=options[0], continuous_update=False, **shared))
+
+
+def tidied(widget):
+    """The widget with what ipywidgets leaves out: a tooltip, and room for the longest text beside a slider."""
+    if widget.has_trait("tooltip") and widget.tooltip is None:
+        widget.tooltip = widget.description  # the page would show "null"
+    if isinstance(widget, w.SelectionSlider) and widget.layout.width is None:
+        widget.layout.width = f"calc(240px + {max(map(len, widget._options_labels))}ch)"
+        widget.style.description_width = "initial"
+    return widget
+
+
+@contextlib.contextmanager
+def no_figure_left_open():
+    """Close the figures that the body opened, if it raises: the notebook would show them half drawn."""
+    import matplotlib.pyplot as plt
+
+    before = set(plt.get_fignums())
+    try:
+        yield
+    except BaseException:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+        raise
 
 
 def png(figure):
@@ -59,6 +109,8 @@ def png(figure):
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi, pil_kwargs={"compress_level": 1})
-    plt.close(figure)
+    try:
+        figure.savefig(buffer, format="png", dpi=figure.dpi, pil_kwargs={"compress_level": 1})
+    finally:
+        plt.close(figure)
     return buffer.getvalue()
