@@ -41,7 +41,7 @@ def examples(kind, n):
 
     if kind == "GRU":
         ds = data.load("japanese_vowels")
-        rows = np.arange(n) % len(ds.x_train)
+        rows = np.random.default_rng(0).permutation(n) % len(ds.x_train)  # the file is sorted by speaker
         return ds.x_train[rows], ds.y_train[rows].astype(np.int64)
     ds = data.load("fashion_mnist")
     shape = {"MLP": (784,), "CNN": (28, 28, 1), "transformer": (28, 28)}[kind]
@@ -60,7 +60,7 @@ def build_torch(kind):
             self.gru, self.out = nn.GRU(12, 32, batch_first=True), nn.Linear(32, 9)
 
         def forward(self, x):  # (B, 29, 12) -> (B, 9)
-            return self.out(self.gru(x)[0][:, -1])
+            return self.out(self.gru(x)[0].mean(1))
 
     class Transformer(nn.Module):
         def __init__(self):
@@ -86,7 +86,8 @@ def build_keras(kind):
     if kind in ("MLP", "CNN"):
         model = keras_models.mlp(784, 128, 10) if kind == "MLP" else keras_models.small_cnn(1, 10)
     elif kind == "GRU":
-        model = keras.Sequential([keras.Input((29, 12)), layers.GRU(32), layers.Dense(9)])
+        hidden = [layers.GRU(32, return_sequences=True), layers.GlobalAveragePooling1D()]
+        model = keras.Sequential([keras.Input((29, 12)), *hidden, layers.Dense(9)])
     else:
         x = keras.Input((28, 28))
         h = layers.Dense(32)(x)
@@ -164,15 +165,8 @@ class Loops:
             self.trainer_model = _lightning_module(self.models["lightning"], self.loss_fn)
         import lightning
 
-        trainer = lightning.Trainer(
-            max_epochs=1,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(self.trainer_model, self.loader)
+        parts = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+        lightning.Trainer(max_epochs=1, accelerator="cpu", **parts).fit(self.trainer_model, self.loader)
 
     def keras(self):
         """keras.Model.fit on the arrays."""

@@ -34,11 +34,11 @@ def badges(path):
     return f"[![Open in Colab]({SHIELD})]({colab}) [View on GitHub]({url}/blob/{ref}/{path})"
 
 
-def colab_cell(path=None):
+def colab_cell():
     """Source of the first code cell, the same in every notebook: finds the course, or fetches it where there is none.
 
     Everything else is done by `enter` of utils/place.py, taken from the first of: a folder above the notebook, a
-    clone beside it, an installed course, the course's address. `path` has no influence.
+    clone beside it, an installed course, the course's address.
     """
     url, ref = repository()
     return f'''# @title Find the course, or fetch it where there is none

@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 from course import HEADING, ROOT, STARTER, lessons, read, tags
 from execute import dumps, normalise
-from index import BADGES, badges, colab_cell
+from index import BADGES, badges, colab_cell, fold
 
 FRAMEWORKS = {"pytorch": "PyTorch", "keras": "Keras", "tensorflow": "TensorFlow"}
 
@@ -45,7 +45,8 @@ def starter(nb, path):
     first.source = f"{title} (starter)\n\n{note}\n{rest}"
     for cell in cells:
         if "colab" in tags(cell):
-            cell.source, cell.metadata["cellView"] = colab_cell(own), "form"
+            cell.source = colab_cell()
+            fold(cell)
     return normalise(new)
 
 

@@ -193,7 +193,7 @@ def first_cells(book):
     if len(sources) < 2:
         return ["there must be a Colab cell and a setup cell"]
     found = []
-    if "colab" not in tags(sources[0]) or sources[0].source != colab_cell(book.path):
+    if "colab" not in tags(sources[0]) or sources[0].source != colab_cell():
         found.append("the first code cell must be the generated one, tagged colab: make index")
     if "setup" not in tags(sources[1]):
         found.append("the second code cell must be tagged setup")
@@ -309,7 +309,7 @@ def imports(book):
     for _, _, node in book.trees():
         for part in ast.walk(node):
             if isinstance(part, ast.ImportFrom):
-                found += _from_import(part, book.root)
+                found += _from_import(part, book.root, book.path)
             modules = [alias.name for alias in part.names] if isinstance(part, ast.Import) else []
             modules += [part.module or ""] if isinstance(part, ast.ImportFrom) else []
             strange = [module for module in modules if module.split(".")[0] not in allowed]
@@ -317,9 +317,13 @@ def imports(book):
     return found
 
 
-def _from_import(part, root):
+def _from_import(part, root, place):
     if any(alias.name == "*" for alias in part.names):
         return [f"star import from {part.module}"]
+    if part.module in ("explorers", "exercises"):
+        own = (root / place).parent / part.module
+        strange = [a.name for a in part.names if own.is_dir() and not (own / f"{a.name}.py").exists()]
+        return [f"imports {name!r}, which is not among the {part.module} of its own folder" for name in strange]
     if part.level or not (part.module or "").startswith("utils"):
         return []
     folder = root / part.module.replace(".", "/")
@@ -470,6 +474,40 @@ def utils_import_findings(name, source):
         return found
     heavy = {module for module in top & anywhere if module in torch | keras or re.match(r"(torch|keras)_", module)}
     return found + [f"imports {module} at top level: import it inside the function" for module in sorted(heavy)]
+
+
+def import_circles(paths, root):
+    """Modules that import one another in a circle, inside functions included: list of "a -> b -> a"."""
+    dotted = lambda path: ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    known = {dotted(path): path for path in paths}
+    graph = {
+        name: _imported(ast.parse(path.read_text(encoding="utf-8")), known) - {name} for name, path in known.items()
+    }
+    found, done = [], set()
+
+    def walk(name, trail):
+        if name in trail:
+            found.append(" -> ".join([*trail[trail.index(name) :], name]))
+        elif name not in done:
+            for other in sorted(graph[name]):
+                walk(other, [*trail, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        walk(name, [])
+    return found
+
+
+def _imported(node, known):
+    """Dotted names of the known modules that a tree imports; a package counts only where itself is meant."""
+    modules = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Import):
+            modules |= {alias.name for alias in part.names}
+        elif isinstance(part, ast.ImportFrom) and part.module and not part.level:
+            inner = {f"{part.module}.{alias.name}" for alias in part.names} & set(known)
+            modules |= inner or {part.module}
+    return modules & set(known)
 
 
 def _is_definition(part):

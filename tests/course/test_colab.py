@@ -188,8 +188,7 @@ def test_a_placeholder_address_gives_one_clear_sentence(tmp_path, colab_python):
 
 
 def test_the_cell_is_small_folded_and_the_same_everywhere(tmp_path):
-    lines = index.colab_cell("phase1_foundations/01_perceptron.ipynb").splitlines()
-    assert "\n".join(lines) == index.colab_cell("projects/beginner/x.ipynb")
+    lines = index.colab_cell().splitlines()
     assert len(lines) <= 13 and max(map(len, lines)) <= 92
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_code_cell("old")])
     nb.cells[1].metadata["tags"] = ["colab"]

@@ -13,6 +13,7 @@ NOTEBOOKS = course.notebooks()
 LESSONS = {row.path: row for row in course.lessons()}
 SKIP = {".venv", ".git", "artifacts", "runs", "build", ".pytest_cache", ".ruff_cache", "node_modules"}
 MARKDOWN = [path for path in sorted(ROOT.rglob("*.md")) if not SKIP & set(path.relative_to(ROOT).parts)]
+UTILS = sorted((ROOT / "utils").rglob("*.py"))
 LEFTOVER = re.compile(r"(?<![\w.])/work/|\b(?:TODO|FIXME)\b|lorem ipsum|\bas an AI\b", re.I)
 
 
@@ -60,10 +61,20 @@ def test_markdown_links_exist(path):
     assert course_rules.link_findings(text, path.parent, ROOT, anchors) == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "utils").rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", UTILS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_import_rules_of_utils(path):
-    name = "package" if path.name == "__init__.py" else path.stem
+    inside = path.relative_to(ROOT / "utils")
+    name = inside.parts[0] if len(inside.parts) > 1 else "package" if path.stem == "__init__" else path.stem
     assert course_rules.utils_import_findings(name, path.read_text(encoding="utf-8")) == []
+
+
+def test_no_module_of_utils_imports_itself_by_way_of_others():
+    assert course_rules.import_circles(UTILS, ROOT) == []
+
+
+@pytest.mark.parametrize("path", UTILS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_modules_of_utils_stay_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, "split the module: at most 300 lines"
 
 
 def test_nothing_was_left_behind():

@@ -196,7 +196,7 @@ def test_the_range_stands_in_one_place_and_every_page_agrees():
     assert jobs["suite"]["strategy"]["matrix"]["python"] == known
     setup = (ROOT / "docs/setup.md").read_text(encoding="utf-8")
     assert f"Python {place.in_words(place.pythons())}" in setup and f"macOS {place.macos()}" in setup
-    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob(".github/workflows/*.yml")]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/workflows/*.yml")]
     for page in [*pages, ROOT / "environment.yml", ROOT / "Makefile"]:
         text = page.read_text(encoding="utf-8")
         named = re.findall(r"(?:python=?|--python |py -|Python |version: \")(3\.\d+)\b", text)
