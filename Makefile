@@ -11,6 +11,9 @@ need_nb = @test -n "$(NB)" || { echo "Say which notebook: make $@ NB=phase1_foun
 # docs/jupyterlab/overrides.json: Markdown opens as a page, no pop-up about news.
 LAB := $(BIN)/python -m jupyterlab "--LabApp.app_settings_dir=$(CURDIR)/docs/jupyterlab" \
        --LabApp.default_url=/lab/tree/START.md
+# make lab FRAMEWORK=pytorch (or keras) folds the cells of the other framework.
+FRAMEWORK ?=
+ONE_FRAMEWORK = $(if $(FRAMEWORK),"--config=$(CURDIR)/docs/jupyterlab/one_framework.py")
 # Without a display (a server, ssh) Jupyter prints the address instead of opening a browser.
 NO_DISPLAY := $(shell if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ -n "$$SSH_CONNECTION" ]; \
                       then echo --no-browser; fi)
@@ -26,8 +29,8 @@ help: ## print this list
 	@echo "make TARGET, where TARGET is one of"
 	@sed -n 's/^\([a-z]*\):[^#]*## /  \1|/p' Makefile | awk -F'|' '{printf "%-9s %s\n", $$1, $$2}'
 
-lab: .venv/.stamp ## open JupyterLab on the start page
-	@$(LAB) $(NO_DISPLAY) $(AS_ROOT) $(ARGS)
+lab: .venv/.stamp ## open JupyterLab on the start page; FRAMEWORK=pytorch or keras folds the other one
+	@FRAMEWORK="$(FRAMEWORK)" $(LAB) $(ONE_FRAMEWORK) $(NO_DISPLAY) $(AS_ROOT) $(ARGS)
 
 run: .venv/.stamp ## run one notebook without a browser: make run NB=phase1_foundations/01_perceptron.ipynb
 	$(need_nb)

@@ -32,6 +32,7 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 LANGUAGE = {"name": "python", "file_extension": ".py", "nbconvert_exporter": "python"}  # nbconvert writes .py, not .txt
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+INLINE = re.compile(r"(?<=data:image/png;base64,)([A-Za-z0-9+/=]+)")
 OVERWRITTEN = re.compile(r"^[^\n]*\r(?=[^\n])", re.M)  # a progress line that a carriage return replaced
 
 
@@ -99,7 +100,7 @@ def _clean_data(output):
         return
     for kind in data:
         if kind.startswith("text/"):
-            data[kind] = clean_text(data[kind])
+            data[kind] = clean_html(data[kind]) if kind == "text/html" else clean_text(data[kind])
     if "image/png" in data:
         data["image/png"] = small_png(data["image/png"])
     picture = {k: v for k, v in output.metadata.get("image/png", {}).items() if k in {"alt", "width", "height"}}
@@ -112,6 +113,12 @@ def clean_text(text):
     text = ADDRESS.sub("0x…", text).replace(f"{ROOT}{os.sep}", "").replace(str(ROOT), ".")
     home = os.path.expanduser("~")  # "~" itself where there is no home
     return text.replace(f"{home}{os.sep}", f"~{os.sep}") if len(home) > 1 else text
+
+
+def clean_html(text):
+    """HTML likewise; what stands inside a picture is no text, and the picture is made small."""
+    parts = INLINE.split(text)
+    return "".join(small_png(part) if i % 2 else clean_text(part) for i, part in enumerate(parts))
 
 
 def small_png(encoded):

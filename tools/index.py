@@ -104,8 +104,16 @@ def readme_tables(rows):
 
 def start_links(rows):
     """Links to everything that is ready, for the start page."""
-    ready = [row for row in rows if row.ready]
-    return "\n".join(f"- [{row.number} {row.title}]({row.path}): {row.concept}" for row in ready) or "- (nothing yet)"
+    return "\n".join(_start_link(row) for row in rows if row.ready) or "- (nothing yet)"
+
+
+def _start_link(row):
+    """One line: number, title, time; of a project the starter first, since there the reader begins."""
+    time = f", {row.minutes} minutes" if row.minutes else ""
+    starter = row.path.removesuffix(".ipynb") + STARTER
+    if not (ROOT / starter).exists():
+        return f"- [{row.number} {row.title}]({row.path}){time}: {row.concept}"
+    return f"- [{row.number} {row.title}: starter]({starter}){time}: {row.concept}; [worked]({row.path})"
 
 
 def of_phase(rows, phase):

@@ -186,6 +186,16 @@ def code_width(book):
     return found
 
 
+def numbered_lists(book):
+    """Each item of a numbered list begins a line of its own."""
+    found = []
+    for i, source in book.prose:
+        for part in re.split(r"\n\s*\n", FENCE.sub("", source)):
+            if re.match(r"1\. ", part) and re.search(r"[.?!;:)] [2-9]\. \S", MATHS.sub("x", part)):
+                found.append(f"a numbered list of cell {i + 1} runs together: {part[:60]!r}…")
+    return found
+
+
 # --- cells ----------------------------------------------------------------------------------------
 def first_cells(book):
     """First code cell: Colab, as generated; second: setup, with the imports that the exercises need."""
@@ -376,8 +386,9 @@ def alt_text(book):
     found = []
     for n, (_, cell) in enumerate(book.code, 1):
         for data in [out.data for out in cell.outputs if "data" in out]:
-            text = data.get("text/plain", "").strip()
-            if {"image/png", "image/svg+xml", "image/jpeg"} & set(data) and (len(text) < 30 or text.startswith("<")):
+            images = re.findall(r"<img\b[^>]*>", data.get("text/html", ""))
+            mute = [html for html in images if not re.search(r"\balt=\"[^\"]{30,}\"", html)]
+            if mute or any(kind.startswith("image/") for kind in data):  # JupyterLab gives those no alt text
                 found.append(f"a picture of code cell {n} has no alt text: plot.show(fig, alt=...)")
     for i, source in book.prose:
         text = without_code(source)
@@ -394,7 +405,8 @@ def no_local_path(book):
         texts = [] if "colab" in tags(cell) else [cell.source]
         for out in cell.get("outputs", []):
             texts += [out.get("text", ""), *out.get("traceback", [])]
-            texts += [str(value) for kind, value in out.get("data", {}).items() if not kind.startswith("image/")]
+            data = {k: str(v) for k, v in out.get("data", {}).items() if not k.startswith("image/")}
+            texts += [re.sub(r"data:image/[^\"]*", "", value) for value in data.values()]
         matches = {match[0] for text in texts for match in ABSOLUTE.finditer(text)}
         found += [f"cell {n} holds the absolute path {match}…" for match in sorted(matches)]
     return found
@@ -437,6 +449,8 @@ def _link(target, folder, root, anchors):
         return [f"link {target!r} leads nowhere"]
     known = anchors if path is None else file_anchors(path)
     fragment = unquote(parts.fragment)
+    if fragment and path and path.suffix == ".md":  # JupyterLab finds headings of the same file only
+        return [f"link {target!r} works on GitHub only: link the page and name the section"]
     return [f"no heading for the anchor {target!r}"] if fragment and known is not None and fragment not in known else []
 
 
@@ -524,6 +538,7 @@ CONTENT = [
     imports,
     good_names,
     code_width,
+    numbered_lists,
     links,
 ]
 FINISHED = [outputs, fresh, alt_text, no_local_path]  # a lesson that is being written need not pass these yet

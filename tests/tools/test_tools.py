@@ -51,7 +51,8 @@ def book(repository):
     for count, cell in enumerate(code, 1):
         cell.execution_count = count
     alt = "One dot, as small as a picture can be."
-    code[-1].outputs = [nbformat.v4.new_output("display_data", data={"image/png": PICTURE, "text/plain": alt})]
+    picture = f'<img alt="{alt}" src="data:image/png;base64,{PICTURE}">'
+    code[-1].outputs = [nbformat.v4.new_output("display_data", data={"text/html": picture, "text/plain": alt})]
     nb.cells[4].source += "\n\n" + "word " * 1200
     nb.metadata["course"] = {"source_sha": execute.source_hash(nb)}
     return save(course_rules.Notebook(row.path, nb, row, repository))
@@ -201,6 +202,7 @@ BREAKS = {
         add_code("data2 = 1"),
     ],
     "code_width": [add_code("x = 1" + " + 1" * 30), add_code("")],
+    "numbered_lists": [change("Next: link the next lesson here.", "\n\n1. One thing? 2. Another thing.")],
     "links": [
         change("Next: link the next lesson here.", "Next: [1.2](02_missing.ipynb)"),
         change("Next: link the next lesson here.", "[up](#no-such-heading)"),
@@ -211,11 +213,13 @@ BREAKS = {
         change("Next: link the next lesson here.", "[a](../../outside.md)"),
         change("Next: link the next lesson here.", '<a href="gone.md">x</a>'),
         change("Next: link the next lesson here.", "[x](../README.md#no-such-heading)"),
+        change("Next: link the next lesson here.", "[a heading elsewhere](../README.md#license)"),
     ],
     "outputs": [error, unrun],
     "fresh": [stale, output(text_plain="x" * 500_000), change("return e / e.sum", "return e / 1 / e.sum")],
     "alt_text": [
-        output(image_png=PICTURE, text_plain="<Figure size 640x480 with 1 Axes>"),
+        output(image_png=PICTURE, text_plain="a sentence of thirty characters and more beside a picture"),
+        output(text_html=f'<img src="data:image/png;base64,{PICTURE}">'),
         output(image_png=PICTURE),
         change("Next: link", "![](../README.md) link"),
         change("Next: link", '<img src="../README.md"> link'),
@@ -308,7 +312,9 @@ def test_import_rules_of_utils(name, source, fires):
 # --- links and words ------------------------------------------------------------------------------
 def test_good_links_are_left_alone(tmp_path):
     (tmp_path / "a.md").write_text("# One *two*: `three`\n")
-    text = """[a](a.md) [b](a.md#one-two-three) [c](https://en.wikipedia.org/wiki/Softmax_(function)) ![x](a.md "title")
+    cell = nbformat.v4.new_markdown_cell("# One *two*: `three`")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "b.ipynb")
+    text = """[a](a.md) [b](b.ipynb#One-two:-three) [c](https://en.wikipedia.org/wiki/Softmax_(function)) ![x](a.md "title")
     [m](mailto:a@b.org)
     [![badge](https://a.org/b.svg)](https://a.org/c?d=e#f) `[not](a link)` $f[i](x y)$ <a href="a.md">a</a>
     """
