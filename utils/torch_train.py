@@ -17,7 +17,7 @@ from utils.torch_callbacks import Clip, EarlyStopping, EveryStep, KeepBest, Prog
 from utils.torch_checkpoint import Checkpoint
 from utils.torch_metrics import Totals, accuracy, check_weights, named  # noqa: F401  accuracy is part of this module's API
 
-GATHER = 2048  # examples shuffled at a time: bounds the copy that shuffling makes
+GATHER = 256  # examples shuffled at a time: small enough that the copy reuses memory instead of asking for new pages
 
 
 class Batches:

@@ -1,6 +1,7 @@
 """What a learner gets, in a real JupyterLab in a real browser: lessons run, sliders move, a screen reader is told."""
 
 import contextlib
+import json
 import os
 import shutil
 import time
@@ -125,6 +126,24 @@ def test_a_slider_redraws_its_picture(page, lab, tmp_path):
     assert page.evaluate(NAMES) == ["slope", "rule"]
     values = page.locator(".explorer .noUi-handle")
     assert [v.get_attribute("aria-valuetext") for v in values.all()] == ["3.50", "stochastic gradient descent"]
+
+
+def test_a_saved_notebook_shows_its_explorers_the_next_evening(page, lab, tmp_path):
+    notebook(tmp_path / "work", "explorer.ipynb", EXPLORER)
+    address, token = lab(tmp_path / "work")
+    open_and_run_all(page, address, token, "explorer.ipynb")
+    page.wait_for_selector(".explorer img")
+    page.keyboard.press("Control+s")
+    saved = tmp_path / "work/explorer.ipynb"
+    end = time.monotonic() + 60
+    while "application/vnd.jupyter.widget-state+json" not in saved.read_text(encoding="utf-8"):
+        assert time.monotonic() < end, "the state of the widgets was not saved"
+        page.wait_for_timeout(300)
+    for session in json.loads(page.request.get(f"{address}/api/sessions?token={token}").text()):
+        page.request.delete(f"{address}/api/sessions/{session['id']}?token={token}")  # the kernel of last evening ends
+    page.goto(f"{address}/doc/tree/explorer.ipynb?reset&token={token}")
+    page.wait_for_selector(".explorer img")
+    assert "Error displaying widget" not in page.inner_text(".jp-Notebook")
 
 
 CONTROLS = ("slider", ".explorer .noUi-handle >> nth=0"), ("list", ".explorer .noUi-handle >> nth=1")
