@@ -1,30 +1,28 @@
 """What the course's training loop costs: `make bench` prints ratios of times and the redraw times of explorers.
 
 Four models, batches of 32 and 128, one thread. In each round every loop trains the same architecture with Adam for one
-epoch on the same data; they take turns, in alternating order, and each round gives one ratio to the bare loop of that
-round, so that other work on the machine disturbs all alike. Medians and quartiles are printed; nothing is judged.
+epoch on the same data; they take turns, in alternating order, and each round gives one ratio to a hand-written loop of
+that round, so that other work on the machine disturbs all alike. Medians and quartiles are printed; nothing is judged.
 """
 
 import argparse
-import functools
-import importlib.util
 import logging
 import os
 import time
 import warnings
-from pathlib import Path
 
+import bench_redraws
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
 BATCHES = (32, 128)
 SIZES = {"MLP": 5_000, "CNN": 1_000, "GRU": 1_000, "transformer": 1_000}  # examples an epoch
-# each loop and the loop that its time is divided by: the hand-written one that does the same work
+# each loop and the loop that its time is divided by: of the hand-written ones, the one that does the same work
 LOOPS = {
     "bare": "bare",
-    "fit": "bare",
-    "bare_metric": "bare",
-    "fit_metric": "bare_metric",
+    "shuffled": "bare",
+    "fit": "shuffled",
+    "metric": "bare",
+    "fit_metric": "metric",
     "dataloader": "bare",
     "lightning": "bare",
     "keras": "bare",
@@ -137,9 +135,20 @@ class Loops:
         """A hand-written loop over batches that were cut beforehand, never reshuffled."""
         self._loop("bare", self.cut)
 
-    def bare_metric(self):
-        """The same loop that counts right answers."""
-        self._loop("bare_metric", self.cut, metric=True)
+    def shuffled(self):
+        """The same loop with batches in a new order."""
+        self._loop("shuffled", self._shuffle())
+
+    def metric(self):
+        """The same loop with batches in a new order that also counts right answers."""
+        self._loop("metric", self._shuffle(), metric=True)
+
+    def _shuffle(self):
+        import torch
+
+        x, y = self.tensors
+        for rows in torch.randperm(len(x)).split(self.batch_size):
+            yield x[rows], y[rows]
 
     def fit(self):
         """utils.torch_train.fit, shuffling included."""
@@ -211,50 +220,6 @@ def ratios(seconds):
     return {name: np.quantile(seconds[name] / seconds[other], (0.25, 0.5, 0.75)) for name, other in LOOPS.items()}
 
 
-def picture(folder, lesson):
-    """The module of a lesson's explorers."""
-    spec = importlib.util.spec_from_file_location(f"explorers_{lesson}", ROOT / folder / "explorers" / f"{lesson}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def noise(*shape):
-    """Standard normal numbers of that shape, always the same."""
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-
-
-# explorers that draw without a trained model: folder, lesson, call
-REDRAWS = [
-    ("phase1_foundations", "perceptron", lambda p: p.draw_boundary(noise(50, 2), noise(50) > 0)),
-    ("phase1_foundations", "linear_algebra", lambda p: p.draw_map()),
-    ("phase1_foundations", "activation_functions", lambda p: p.draw_activation("GELU")),
-    ("phase1_foundations", "calculus_and_autograd", lambda p: p.draw_derivative()),
-    ("phase1_foundations", "probability_and_uncertainty", lambda p: p.draw_bayes()),
-    ("phase1_foundations", "loss_functions", lambda p: p.draw_regression()),
-    ("phase2_core", "gradient_descent", lambda p: p.draw_descent()),
-    ("phase2_core", "optimizers", lambda p: p.draw_optimizer("valley", "Adam")),
-    ("phase2_core", "initialization_and_gradient_flow", lambda p: p.draw_flow(noise(256, 784))),
-    ("phase2_core", "regularization", lambda p: p.draw_boundary(1.0, 0.5)),
-    ("phase2_core", "normalization", lambda p: p.draw_statistics()),
-    ("phase2_core", "learning_rate_schedules", lambda p: p.draw_schedule()),
-    ("phase2_core", "data_augmentation", lambda p: p.draw_gallery("CutMix", 0.6)),
-    ("phase2_core", "convolutional_networks", lambda p: p.draw_kernel(noise(28, 28))),
-]
-
-
-def redraw_seconds(draw, rounds=7):
-    """CPU seconds of drawing a picture and making its PNG -> median of `rounds` turns, after one to warm up."""
-    from utils import widgets
-
-    seconds = []
-    for _ in range(rounds + 1):
-        began = time.process_time()
-        widgets.png(draw()[0])
-        seconds.append(time.process_time() - began)
-    return float(np.median(seconds[1:]))
-
-
 def main(arguments=None):
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -271,8 +236,9 @@ def main(arguments=None):
     import torch
 
     torch.set_num_threads(1)
-    print(f"CPU time ÷ that of the bare loop, with the metric ÷ that of the bare loop with it; {options.rounds} rounds")
-    print("median (quartiles)  bare" + "".join(f"{name:>20}" for name in LOOPS if name != "bare"))
+    print(f"CPU time ÷ that of the hand-written loop in brackets, {options.rounds} rounds: median (quartiles)")
+    heads = [f"{name} [{other}]" for name, other in LOOPS.items() if name != "bare"]
+    print("model      batch    bare" + "".join(f"{head:>20}" for head in heads))
     for kind, batch_size in ((kind, size) for kind in options.models for size in BATCHES):
         loops = Loops(kind, *examples(kind, options.examples or SIZES[kind]), batch_size)
         found = ratios(seconds := measure(loops, options.rounds))
@@ -285,9 +251,7 @@ def main(arguments=None):
         return
     plt.switch_backend("agg")
     plot.use_style()
-    print("\nCPU milliseconds of a redraw, median of 7")
-    for folder, lesson, call in REDRAWS:
-        print(f"{lesson:34}{1000 * redraw_seconds(functools.partial(call, picture(folder, lesson))):6.0f}", flush=True)
+    bench_redraws.show()
 
 
 if __name__ == "__main__":

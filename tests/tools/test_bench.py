@@ -1,6 +1,7 @@
 """`make bench` measures what it says: same data and architecture, every loop trains; it prints and judges nothing."""
 
 import bench
+import bench_redraws
 import numpy as np
 import pytest
 
@@ -51,7 +52,9 @@ def test_every_loop_trains_the_same_architecture(loops, name):
 def test_bare_loop_sees_batches_cut_beforehand(loops):
     assert [len(y) for _, y in loops.cut] == [64] * 4
     assert torch.equal(loops.cut[0][0], loops.tensors[0][:64])
-    assert loops.batches.shuffle  # fit pays for shuffling
+    shuffled = torch.cat([y for _, y in loops._shuffle()])
+    assert not torch.equal(shuffled, loops.tensors[1]) and torch.equal(shuffled.sort()[0], loops.tensors[1].sort()[0])
+    assert loops.batches.shuffle  # fit pays for shuffling too
 
 
 def test_all_loops_of_the_cnn_get_images_of_one_memory_layout():
@@ -64,7 +67,7 @@ def test_all_loops_of_the_cnn_get_images_of_one_memory_layout():
 class Clock:
     """Loops that take a known time; in turn t all of them take (1 + t) times as long, and the warm-up is slow."""
 
-    costs = dict(zip(LOOPS, (1.0, 1.05, 2.0, 2.2, 3.0, 4.0, 5.0), strict=True))
+    costs = dict(zip(LOOPS, (1.0, 2.0, 2.1, 3.0, 3.3, 4.0, 5.0, 6.0), strict=True))
 
     def __init__(self, monkeypatch):
         self.now, self.order = 0.0, []
@@ -86,7 +89,7 @@ def test_ratios_are_those_of_one_round_and_turns_alternate(monkeypatch):
     assert len(turns) == 8 and turns[1] == LOOPS and turns[2] == LOOPS[::-1]  # nobody always comes last
     found = bench.ratios(seconds)
     assert found["fit"] == pytest.approx([1.05] * 3)
-    assert found["fit_metric"] == pytest.approx([1.1] * 3)  # by the hand-written loop with the metric
+    assert found["fit_metric"] == pytest.approx([1.1] * 3)  # each by the hand-written loop that does the same
 
 
 def test_ratios_give_quartiles():
@@ -108,13 +111,15 @@ def test_the_table_is_printed_and_nothing_is_judged(monkeypatch, capsys):
     assert all("4.50 (4.50-4.50)" in line for line in lines[2:])
 
 
-@pytest.mark.parametrize(("folder", "lesson", "call"), bench.REDRAWS, ids=[lesson for _, lesson, _ in bench.REDRAWS])
+@pytest.mark.parametrize(
+    ("folder", "lesson", "call"), bench_redraws.REDRAWS, ids=[lesson for _, lesson, _ in bench_redraws.REDRAWS]
+)
 def test_every_explorer_in_the_table_draws(folder, lesson, call, monkeypatch):
     import matplotlib.pyplot as plt
 
-    monkeypatch.setattr(bench.time, "process_time", iter(range(100)).__next__)
+    monkeypatch.setattr(bench_redraws.time, "process_time", iter(range(100)).__next__)
     plt.switch_backend("agg")
     with plt.rc_context():
         plot.use_style()
-        module = bench.picture(folder, lesson)
-        assert bench.redraw_seconds(lambda: call(module), rounds=1) == 1
+        module = bench_redraws.picture(folder, lesson)
+        assert bench_redraws.redraw_seconds(lambda: call(module), rounds=1) == 1
