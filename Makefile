@@ -64,7 +64,7 @@ index: .venv/.stamp ## rewrite tables, badges, Colab cells and the projects' sta
 	@$(BIN)/python tools/starter.py
 	@$(BIN)/python tools/index.py
 
-bench: .venv/.stamp-dev ## seconds per epoch: bare loop, fit, DataLoader, Lightning, Keras
+bench: .venv/.stamp-dev ## compare training loops (ratios) and redraws of explorers; prints, never judges
 	@$(BIN)/python tools/bench.py $(ARGS)
 
 doctor: .venv/.stamp ## check this machine: versions, accelerators, memory, disk

@@ -23,7 +23,7 @@ def draw_timeline(stages, guessed, times, alpha_bar, step=0):
     change = np.sqrt(np.mean((guess - stages[-1]) ** 2))
     fig, axes = plt.subplots(2, 1, figsize=(8.6, 2.9))
     for ax, row, label in zip(axes, (stages[step], guess), ("now", "guess"), strict=True):
-        ax.imshow(_strip(row), cmap="gray_r", vmin=-1, vmax=1)
+        ax.imshow(_strip(row), cmap="gray_r", vmin=-1, vmax=1, interpolation="nearest")
         ax.set(xticks=(), yticks=(), ylabel=label)
         ax.grid(False)
     share = alpha_bar[times[step]]
@@ -40,7 +40,7 @@ def draw_forward(images, alpha_bar, times):
 
     fig, axes = plt.subplots(1, len(times), figsize=(1.2 * len(times), 1.15 * images.shape[1] + 0.5))
     for ax, column, t in zip(axes, images, times, strict=True):
-        ax.imshow(_strip(column, vertical=True), cmap="gray_r", vmin=-1.5, vmax=1.5)
+        ax.imshow(_strip(column, vertical=True), cmap="gray_r", vmin=-1.5, vmax=1.5, interpolation="nearest")
         ax.set(xticks=(), yticks=())
         ax.set_title(f"t = {t}\nᾱ = {alpha_bar[t]:.0%}", fontsize=9, loc="center")
         ax.grid(False)

@@ -314,8 +314,8 @@ def test_good_links_are_left_alone(tmp_path):
     (tmp_path / "a.md").write_text("# One *two*: `three`\n")
     cell = nbformat.v4.new_markdown_cell("# One *two*: `three`")
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "b.ipynb")
-    text = """[a](a.md) [b](b.ipynb#One-two:-three) [c](https://en.wikipedia.org/wiki/Softmax_(function)) ![x](a.md "title")
-    [m](mailto:a@b.org)
+    text = """[a](a.md) [b](b.ipynb#One-two:-three) [c](https://en.wikipedia.org/wiki/Softmax_(function))
+    ![x](a.md "title") [m](mailto:a@b.org)
     [![badge](https://a.org/b.svg)](https://a.org/c?d=e#f) `[not](a link)` $f[i](x y)$ <a href="a.md">a</a>
     """
     assert course_rules.link_findings(text, tmp_path, tmp_path, set()) == []
