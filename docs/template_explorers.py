@@ -29,3 +29,27 @@ def draw_temperature(temperature=1.0):
         fig,
         f"Bars of three class probabilities at temperature {temperature:g}: {shares}.",
     )
+
+
+def draw_examples(images, labels):
+    """Small pictures with their labels -> (Figure, alt text). images (N, H, W), labels (N,)."""
+    fig = plot.images(images, titles=[str(label) for label in labels])
+    return (
+        fig,
+        f"{len(images)} small grey digits of 8 by 8 pixels, each with its label above it.",
+    )
+
+
+def draw_losses(losses_torch, losses_keras):
+    """Both training curves on the same axes -> (Figure, alt text)."""
+    fig, ax = plot.plt.subplots()
+    for name, losses in (("PyTorch", losses_torch), ("Keras", losses_keras)):
+        colour, line, _ = plot.FRAMEWORKS[name]
+        ax.plot(losses, color=colour, linestyle=line, label=name)
+    ax.set(title="Same weights, same data, same curve", xlabel="epoch", ylabel="loss")
+    ax.legend()
+    ends = f"from {losses_torch[0]:.1f} to {losses_torch[-1]:.2f}"
+    return (
+        fig,
+        f"Two training curves that lie on each other fall {ends} in {len(losses_torch)} epochs.",
+    )

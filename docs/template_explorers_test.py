@@ -23,3 +23,8 @@ def test_the_explorer_follows_its_control():
     before = bytes(box.picture.value)
     box.inputs["temperature"].value = 2.0
     assert "temperature 2" in box.sentence.value and bytes(box.picture.value) != before
+
+
+def test_examples_and_curves_say_what_they_show():
+    assert "2 small grey digits" in pictures.draw_examples(np.zeros((2, 8, 8)), [3, 4])[1]
+    assert "from 2.3 to 0.50 in 2 epochs" in pictures.draw_losses([2.3, 0.5], [2.3, 0.5])[1]

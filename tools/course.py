@@ -25,7 +25,8 @@ class Lesson:
     concept: str
     phase: int
     kind: str = "lesson"  # "lesson", "maths" or "project"
-    minutes: int | None = None
+    minutes: int | None = None  # of the main line with its exercises, as the notebook says at its title
+    deeper: int = 0  # of all parts of *Going deeper*
 
     @property
     def ready(self):
@@ -47,7 +48,18 @@ def lessons():
 
 
 def _lesson(entry, path, number, phase, kind):
-    return Lesson(path, number, entry["title"], entry["concept"], phase, kind, entry.get("minutes"))
+    return Lesson(path, number, entry["title"], entry["concept"], phase, kind, *times(ROOT / path))
+
+
+def times(path):
+    """(minutes of the main line, of *Going deeper*) as the notebook at `path` says; (None, 0) if there is none."""
+    if not path.exists():
+        return None, 0
+    sources = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    stated = re.search(r"\*\*Minutes:\*\* (\d+)", sources[0])
+    deeper = "\n".join(sources).partition("\n## Going deeper")[2]
+    parts = re.findall(r"^### .*\n+\*(\d+) min\b", deeper, re.M)
+    return int(stated[1]) if stated else None, sum(map(int, parts))
 
 
 def repository():

@@ -69,16 +69,15 @@ def notebook_text(path, text):
     for cell in nb.cells:
         if "colab" in tags(cell):
             cell.source = colab_cell()
+        if {"colab", "check"} & set(tags(cell)):
             fold(cell)
     return dumps(normalise(nb))
 
 
 # --- tables ---------------------------------------------------------------------------------------
-def table(rows, folder, hours=False):
-    """Markdown table of lessons with links from `folder`; `hours` adds the time of a lesson with its exercises."""
-    lines = (
-        ["| | | concept | hours | |", "|---|---|---|---|---|"] if hours else ["| | | concept | |", "|---|---|---|---|"]
-    )
+def table(rows, folder):
+    """Markdown table of lessons with links from `folder` and the hours of the main line + of going deeper."""
+    lines = ["| | | concept | hours | |", "|---|---|---|---|---|"]
     for row in rows:
         title, state = row.title, "planned"
         if row.ready:
@@ -87,9 +86,15 @@ def table(rows, folder, hours=False):
             title += f" · [starter]({_relative(starter, folder)})" if (ROOT / starter).exists() else ""
             state = badges(row.path).split(" [View")[0]
         number = row.number.replace(" ", "&nbsp;")
-        time = f" {row.minutes / 60:.1f} |" if hours and row.minutes else " |" if hours else ""
-        lines.append(f"| {number} | {title} | {row.concept} |{time} {state} |")
+        lines.append(f"| {number} | {title} | {row.concept} | {hours(row)} | {state} |")
     return "\n".join(lines)
+
+
+def hours(row):
+    """"1.4 + 1.2" for a lesson of 85 minutes with parts of 72 minutes that go deeper; "" if nothing is known."""
+    if not row.minutes:
+        return ""
+    return f"{row.minutes / 60:.1f}" + (f" + {row.deeper / 60:.1f}" if row.deeper else "")
 
 
 def _relative(path, folder):
@@ -110,6 +115,7 @@ def start_links(rows):
 def _start_link(row):
     """One line: number, title, time; of a project the starter first, since there the reader begins."""
     time = f", {row.minutes} minutes" if row.minutes else ""
+    time += f" + {row.deeper} going deeper" if row.deeper else ""
     starter = row.path.removesuffix(".ipynb") + STARTER
     if not (ROOT / starter).exists():
         return f"- [{row.number} {row.title}]({row.path}){time}: {row.concept}"
@@ -135,7 +141,7 @@ def generated():
     rows = lessons()
     content = {"README.md": readme_tables(rows), "START.md": start_links(rows)}
     for phase, folder in PHASES.items():
-        content[f"{folder}/README.md"] = table(of_phase(rows, phase), folder, hours=True)
+        content[f"{folder}/README.md"] = table(of_phase(rows, phase), folder)
     content["projects/README.md"] = table(of_phase(rows, 0), "projects")
     texts = {ROOT / path: marked(ROOT / path, text) for path, text in content.items() if (ROOT / path).exists()}
     for path in [*notebooks(), ROOT / "docs/template.ipynb"]:

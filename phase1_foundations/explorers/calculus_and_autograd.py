@@ -95,7 +95,7 @@ def draw_ascent(f, point, gradient, slopes, angles, axes=None):
     here = float(f(*point))
     lines = axes[0].contour(x1, x2, f(x1, x2), levels=here * np.arange(0.5, 9, 0.75), colors="grey", linewidths=0.8)
     axes[0].contour(x1, x2, f(x1, x2), levels=[here], colors="black", linewidths=1.8)
-    axes[0].clabel(lines, fontsize=8, fmt="%g")
+    axes[0].clabel(lines, levels=lines.levels[::3], fontsize=8, fmt="%g")
     tip = point + 1.1 * gradient / length
     axes[0].annotate("", tip, point, arrowprops={"arrowstyle": "-|>", "lw": 2.4, "color": plot.RED, "shrinkA": 0})
     paper = {"fc": "white", "ec": "none", "pad": 1}

@@ -56,7 +56,7 @@ def _arrow(ax, start, end, text):
 
 
 def draw_runs(runs, lr=0.1, batch_size=100, axes=None):
-    """One of the trained runs among the others: its loss, and its place in the table of accuracies.
+    """One of the trained runs beside its neighbours: its loss, and its place in the table of accuracies.
 
     runs: dict (lr, batch_size) -> (examples seen (S,), training loss (S,), accuracy on held-out data), all with the
     same number of examples -> (Figure, sentence).
@@ -79,11 +79,16 @@ def draw_runs(runs, lr=0.1, batch_size=100, axes=None):
 
 
 def _curves(ax, runs, chosen):
-    for key, (seen, loss, _) in runs.items():
-        if key != chosen:
-            ax.plot(seen, loss, "-", color="0.82", linewidth=0.8, zorder=1)
+    rates = sorted({lr for lr, _ in runs})
+    here = rates.index(chosen[0])
+    for step, colour, style in ((-1, plot.ORANGE, "--"), (1, plot.GREEN, "-.")):  # the neighbours, same batches
+        if 0 <= here + step < len(rates):
+            seen, loss, _ = runs[rates[here + step], chosen[1]]
+            ax.plot(seen, loss, style, color=colour, linewidth=1.3, zorder=1, label=f"rate {rates[here + step]:g}")
     seen, loss, _ = runs[chosen]
-    ax.plot(seen, loss, "-o", color=plot.BLUE, linewidth=2.2, ms=4 if len(seen) < 40 else 0, zorder=3)
+    look = {"color": plot.BLUE, "linewidth": 2.2, "ms": 4 if len(seen) < 40 else 0, "zorder": 3}
+    ax.plot(seen, loss, "-o", label=f"rate {chosen[0]:g}", **look)
+    ax.legend(fontsize=9, loc="upper right")
     ax.axhline(np.log(10), color=plot.BLACK, linestyle=":", linewidth=1.2)
     ax.text(seen[-1], np.log(10) + 0.06, "guessing: ln 10", ha="right", fontsize=9)
     ax.set(ylim=(0, 4), xlabel="examples seen", ylabel="training loss")

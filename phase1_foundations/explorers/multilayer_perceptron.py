@@ -111,6 +111,32 @@ def train_networks(x, y, widths, depths, activations=tuple(ACTIVATIONS), seed=0)
     }
 
 
+def draw_contest(x, folded, scores):
+    """A folded line, and the accuracy of one, two and three hidden layers after two budgets -> (Figure, sentence).
+
+    x, folded: (M,) the curve on the left; scores: (name, rounds) -> (3, S) accuracies, a row for each depth.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.2), width_ratios=(1, 1.4))
+    left.plot(x, folded, color=plot.BLUE, linewidth=1.4)
+    left.set(title="4 layers of 2: 16 pieces", xlabel="x", ylabel="output")
+    names = list(dict.fromkeys(name for name, _ in scores))
+    told = []
+    for (name, rounds), table in scores.items():
+        i = names.index(name)
+        first = rounds == min(budget for other, budget in scores if other == name)
+        look = {"color": plot.COLOURS[i], "marker": plot.MARKERS[i]}
+        right.plot((1, 2, 3), table.mean(1), ":" if first else "-", label=f"{name} parameters, {rounds} rounds", **look)
+        places = np.repeat((1, 2, 3), table.shape[1]) + (-0.05 if first else 0.05)
+        right.scatter(places, table.ravel(), s=12, alpha=0.5, **look)
+        told.append(f"{name} parameters after {rounds} rounds " + ", ".join(f"{m:.2f}" for m in table.mean(1)))
+    right.set(
+        title="Learnt: budget and luck decide", xlabel="hidden layers", ylabel="accuracy, new data", xticks=(1, 2, 3)
+    )
+    right.legend(fontsize=8, loc="lower left")
+    means = "; ".join(told)
+    return figure, f"Left: a saw with 16 straight pieces. Right: mean accuracy with one, two and three layers: {means}."
+
+
 def draw_regions(x, y, x_test, y_test, networks, width=8, depth=1, activation="ReLU", ax=None):
     """The regions of one of the trained networks -> (Figure, sentence).
 

@@ -28,6 +28,30 @@ def draw_boundary(x, y, w1=1.0, w2=1.0, b=0.0, names=("$x_1$", "$x_2$"), classes
     return ax.figure, f"{line} leaves {mistakes} of {len(y)} points on the wrong side."
 
 
+def draw_patience(passes, curves, ax=None):
+    """Accuracy on new data after some epochs of training, for each rule -> (Figure, sentence).
+
+    passes: (P,) numbers of epochs; curves: name -> (R, up to P) accuracies of R splits.
+    """
+    ax = ax or plt.subplots(figsize=(6.4, 3.4))[1]
+    for i, (name, right) in enumerate(curves.items()):
+        mean, spread = right.mean(0), right.std(0, ddof=1)
+        look = {"color": plot.COLOURS[i], "marker": plot.MARKERS[i], "linestyle": plot.LINES[i]}
+        at = passes[: len(mean)]
+        ax.plot(at, mean, label=name, **look)
+        ax.fill_between(at, mean - spread, mean + spread, color=plot.COLOURS[i], alpha=0.15)
+    ax.set_xscale("log")
+    ax.set_xticks(passes, [f"{n:,}" for n in passes])
+    ax.minorticks_off()
+    ax.set(xlabel="epochs", ylabel="accuracy, new biopsies", title="Better is a matter of the stopping time")
+    ax.legend(fontsize=9, loc="lower left")
+    told = "; ".join(
+        f"{name} " + ", ".join(f"{m:.3f} after {n}" for n, m in zip(passes, right.mean(0), strict=False))
+        for name, right in curves.items()
+    )
+    return ax.figure, f"Accuracy on new biopsies over epochs, means with the spread over the splits: {told}."
+
+
 def _view(x):
     """Lower left and upper right corner of a view that holds all points and the origin."""
     low, high = np.minimum(x.min(0), 0), np.maximum(x.max(0), 0)

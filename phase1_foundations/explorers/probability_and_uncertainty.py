@@ -107,6 +107,25 @@ def draw_calibration(logits, y, n_bins=10, temperature=1.0, ax=None):
     return ax.figure, sentence
 
 
+def draw_strange(won):
+    """How often a digit gets more doubt than a garment, one line a contender -> (Figure, sentence).
+
+    won: name -> (R,) shares of pairs, one for each of R trained networks.
+    """
+    ax = _single((7.4, 3.4), left=0.28, right=0.97, bottom=0.17, top=0.88)
+    rows = sorted(won.items(), key=lambda item: item[1].mean())
+    for i, (name, shares) in enumerate(rows):
+        colour, marker = (plot.BLUE, "o") if "τ" in name else (plot.ORANGE, "s")
+        ax.plot(shares, np.full(len(shares), i), marker, color=colour, ms=6, alpha=0.8)
+        ax.vlines(shares.mean(), i - 0.3, i + 0.3, color="black", linewidth=1.5)
+    ax.set_yticks(range(len(rows)), [name for name, _ in rows])
+    ax.set_xlabel("share of pairs in which the digit gets more doubt (0.5 is blind)")
+    ax.set_title("One fitted number (circles) beats thirty passes", fontsize=12)
+    ax.grid(axis="x", alpha=0.3)
+    means = ", ".join(f"{name} {shares.mean():.2f}" for name, shares in reversed(rows))
+    return ax.figure, f"Each network's share of pairs as a point, with the mean as a bar, best first: {means}."
+
+
 def _single(size, **margins):
     """Axes alone in a figure with fixed margins: computing the layout would double the time of a redraw."""
     figure, ax = plt.subplots(figsize=size, layout="none")

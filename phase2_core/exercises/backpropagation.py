@@ -552,6 +552,21 @@ def draw_checks(charts, ax):
     return ax
 
 
+def draw_charts(charts):
+    """The table of distances beside the five loss curves -> (Figure, alt text)."""
+    import matplotlib.pyplot as plt
+
+    from utils import plot
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.6), width_ratios=(1.7, 1))
+    draw_checks(charts, left)
+    for (name, chart), colour, line in zip(charts.items(), plot.COLOURS, plot.LINES, strict=False):
+        right.semilogy(chart["losses"], color=colour, linestyle=line, linewidth=1.3, label=name)
+    right.set(title="Their losses", xlabel="step", ylabel="loss (mean of 15)")
+    right.legend(fontsize=9, ncols=2)
+    return fig, describe_checks(charts)
+
+
 def describe_checks(charts):
     """The table in words, for those who cannot see it."""
     parts = []

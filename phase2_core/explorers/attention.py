@@ -1,4 +1,4 @@
-"""Pictures and explorer of lesson 2.12: where a decoder looks, by score and temperature; accuracy against length."""
+"""Pictures and explorer of lesson 2.12: one lookup, shares and gradients by width, where a decoder looks, accuracy by length."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,27 +31,109 @@ def attention_weights(q, k, score="scaled dot", temperature=1.0):
     return e / e.sum(-1, keepdims=True)
 
 
-def draw_alignment(lookups, number, temperature=1.0, score="scaled dot", ax=None):
+# --- the idea -------------------------------------------------------------------------------------
+def draw_lookup(q, keys, values):
+    """One query meets every key; powers of 2 make the shares -> (Figure, alt text).
+
+    q (d,), keys (n, d), values (n, m). Boxes from left to right: query, keys, scores, shares, values, answer.
+    """
+    scores = keys @ q
+    shares = 2.0**scores / (2.0**scores).sum()
+    fig, ax = plt.subplots(figsize=(8.4, 2.7), layout="none")
+    fig.subplots_adjust(0.01, 0.02, 0.99, 0.88)
+    rows = np.arange(len(keys))[::-1]
+    middle = rows.mean()
+    for x, title in ((0, "query"), (2.2, "keys"), (4, "scores"), (5.7, "shares"), (7.6, "values"), (9.7, "answer")):
+        ax.text(x, len(keys) - 0.35, title, ha="center", fontsize=11, weight="bold")
+    _box(ax, 0, middle, q, plot.RED)
+    for row, key, score, share, value in zip(rows, keys, scores, shares, values, strict=True):
+        arrow = {"arrowstyle": "-", "linewidth": 1, "color": "0.6"}
+        ax.annotate("", (1.5, row), (0.65, middle), arrowprops=arrow)
+        _box(ax, 2.2, row, key, plot.BLUE)
+        ax.text(4, row, f"{score:g}", ha="center", va="center", fontsize=11)
+        ax.barh(row, share, 0.45, left=5.2, color=plot.BLUE)
+        ax.text(5.26 + share, row, f"{share:.0%}", va="center", fontsize=10)
+        _box(ax, 7.6, row, value, plot.GREEN)
+        line = {"arrowstyle": "-", "linewidth": 6 * share, "color": plot.GREEN, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", (9.0, middle), (8.3, row), arrowprops=line)
+    _box(ax, 9.7, middle, shares @ values, plot.GREEN)
+    ax.set(xlim=(-0.7, 10.4), ylim=(-0.5, len(keys)))
+    ax.axis("off")
+    listed = ", ".join(f"{share:.0%}" for share in shares)
+    return fig, (
+        f"One query meets {len(keys)} keys. Its scores, {', '.join(f'{s:g}' for s in scores)}, become shares of "
+        f"{listed}; the answer is the mixture of the values in these shares, {_numbers(shares @ values)}."
+    )
+
+
+def _numbers(x):
+    return " ".join(f"{number:.3g}" for number in x)
+
+
+def _box(ax, x, y, numbers, colour):
+    style = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": colour}
+    ax.text(x, y, _numbers(numbers), ha="center", va="center", fontsize=10, bbox=style)
+
+
+def draw_root(widths, largest, slopes):
+    """Largest share and slope of the softmax against the width -> (Figure, alt text).
+
+    largest, slopes: {"without the root": (n,), "with the root": (n,)}.
+    """
+    fig, axes = plt.subplots(1, 2, figsize=(8, 2.9))
+    panels = ((largest, "largest of ten shares", "linear"), (slopes, "size of the slopes", "log"))
+    for ax, (rows, label, scale) in zip(axes, panels, strict=True):
+        for i, (name, row) in enumerate(rows.items()):
+            style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i], "marker": plot.MARKERS[i]}
+            ax.plot(widths, row, **style, label=name)
+        ax.set(xscale="log", yscale=scale, title=label, xlabel="width d")
+    axes[0].set(ylim=(0, 1.05), ylabel="share")
+    axes[1].legend(fontsize=9)
+    fig.suptitle("Without the root one place takes all, and the slopes vanish", x=0.01, ha="left", fontsize=12)
+    plain, scaled = largest.values()
+    return fig, (
+        f"Against the width from {widths[0]} to {widths[-1]}: without the root the largest share rises from "
+        f"{plain[0]:.2f} to {plain[-1]:.2f} and the slopes fall towards 0; with the root both stay level "
+        f"(largest share {scaled[-1]:.2f})."
+    )
+
+
+# --- the phone books ------------------------------------------------------------------------------
+def draw_losses(runs):
+    """Loss against steps, means of 10 steps -> (Figure, alt text). runs: {label: (steps,)}, PyTorch, Keras, rival."""
+    fig, ax = plt.subplots(figsize=(7, 3.2))
+    for (label, losses), colour, line in zip(runs.items(), (plot.RED, plot.BLUE, plot.BLACK), ("-", "--", ":"), strict=True):
+        smooth = np.convolve(losses, np.ones(10) / 10, "valid")
+        ax.plot(np.arange(len(smooth)) + 10, smooth, color=colour, linestyle=line, label=label)
+    ax.set(title="Looking back is learnt in a fraction of the steps", xlabel="step", xscale="log", ylim=(0, None))
+    ax.set_ylabel("loss (mean of 10 steps)")
+    ax.legend(fontsize=9)
+    ends = "; ".join(f"{label}: {np.mean(losses[-20:]):.2f} after {len(losses):,} steps" for label, losses in runs.items())
+    return fig, f"Loss against steps on a logarithmic axis. At the end {ends}."
+
+
+def draw_alignment(lookups, which, temperature=1.0, score="scaled dot", ax=None):
     """Heat map of attention weights -> (Figure, sentence).
 
-    lookups: {number: (words said, words read, queries (Tq, d), keys (Tk, d))}.
+    lookups: {name: (words of the rows, words of the columns, queries (Tq, d), keys (Tk, d))}; which: one of the names.
     """
-    said, read, q, k = lookups[number]
+    rows, columns, q, k = lookups[which]
     weights = attention_weights(q, k, score, temperature)
     ax = _one() if ax is None else ax
     ax.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (i, j), share in np.ndenumerate(weights):
         if share >= 0.1:
             ax.text(j, i, f"{share:.1f}", ha="center", va="center", fontsize=8, color="w" if share > 0.6 else "k")
-    ax.set_xticks(range(len(read)), read, fontsize=9)
-    ax.set_yticks(range(len(said)), said, fontsize=9)
-    ax.set_title(f"{number}: where it looks ({score}, temperature {temperature:g})", fontsize=11)
+    ax.set_xticks(range(len(columns)), columns, fontsize=9)
+    ax.set_yticks(range(len(rows)), rows, fontsize=9)
+    ax.set_title(f"{which}: where it looks ({score}, temperature {temperature:g})", fontsize=11)
     ax.grid(False)
     places = float(np.exp(-(weights * np.log(np.maximum(weights, 1e-30))).sum(-1)).mean())
-    best = [f"{word} at {read[j]}" for word, j in zip(said, weights.argmax(-1), strict=True)]
+    best = [f"{row} at {columns[j]}" for row, j in zip(rows, weights.argmax(-1), strict=True)]
     return ax.figure, (
-        f"Attention weights for {number} with score {score} at temperature {temperature:g}: largest weight "
-        f"{weights.max():.2f}, on average {places:.1f} of {len(read)} places in use. Most looked at: {', '.join(best)}."
+        f"Attention weights for {which} with score {score} at temperature {temperature:g}: largest weight "
+        f"{weights.max():.2f}, on average {places:.1f} of {len(columns)} places in use. "
+        f"Most looked at: {', '.join(best)}."
     )
 
 
@@ -62,13 +144,56 @@ def _one():
     return ax
 
 
-def draw_lengths(ax, lengths, accuracy, trained):
-    """Accuracy against length -> Axes. accuracy: {label: (len(lengths),)}; trained: first and last length seen."""
+def draw_lengths(lengths, accuracy, chance, trained):
+    """Accuracy against the length of the book -> (Figure, alt text).
+
+    accuracy: {label: (seeds, lengths)}, drawn as mean with the range over seeds; chance (lengths,): a digit of the
+    book at random; trained: first and last length seen in training.
+    """
+    fig, ax = plt.subplots(figsize=(6.8, 3.3))
     ax.axvspan(*trained, color="0.9", zorder=0)
     ax.text(sum(trained) / 2, 0.03, "training", ha="center", fontsize=9)
     for i, (label, values) in enumerate(accuracy.items()):
         style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i], "marker": plot.MARKERS[i]}
-        ax.plot(lengths, values, **style, label=label)
+        ax.plot(lengths, np.mean(values, 0), **style, label=label)
+        ax.fill_between(lengths, np.min(values, 0), np.max(values, 0), color=plot.COLOURS[i], alpha=0.25)
+    ax.plot(lengths, chance, color="0.4", linestyle=":", label="any digit of the book")
     ax.set(xlabel="entries in the book", ylabel="accuracy", ylim=(0, 1.05))
-    ax.legend(fontsize=9, loc="center right")
-    return ax
+    ax.set_title("Attention does not mind books three times as long as in training")
+    ax.legend(fontsize=9, loc=(0.6, 0.58))
+    ends = "; ".join(
+        f"{label} {np.mean(values, 0)[0]:.2f} with {lengths[0]}, {np.mean(values, 0)[-1]:.2f} with {lengths[-1]}"
+        for label, values in accuracy.items()
+    )
+    return fig, f"Accuracy against the number of entries, means of three seeds: {ends}; chance ends at {chance[-1]:.2f}."
+
+
+def draw_rates(rates, right):
+    """Lookups that find their place, against the learning rate -> (Figure, alt text). right: {label: (seeds, rates)}."""
+    fig, ax = plt.subplots(figsize=(6, 2.9))
+    for i, (label, values) in enumerate(right.items()):
+        style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i], "marker": plot.MARKERS[i]}
+        ax.plot(rates, np.mean(values, 0), **style, label=label)
+    ax.set(xscale="log", xlabel="learning rate", ylabel="right lookups", ylim=(0, 1.05))
+    ax.set_title("No learning rate repairs a missing root")
+    ax.legend(fontsize=9)
+    best = "; ".join(f"{label} at best {np.mean(values, 0).max():.2f}" for label, values in right.items())
+    return fig, f"Share of right lookups after training against the learning rate, means of three seeds: {best}."
+
+
+# --- numbers in two languages ---------------------------------------------------------------------
+def draw_two_lengths(english, french):
+    """How many tokens a number has in two languages -> (Figure, alt text). english, french: lists of lists of tokens."""
+    table = np.zeros((max(map(len, english)) + 1, max(map(len, french)) + 1))
+    for a, b in zip(english, french, strict=True):
+        table[len(a), len(b)] += 1
+    fig, ax = plt.subplots(figsize=(6, 3.2))
+    ax.imshow(np.sqrt(table), cmap="Blues", origin="lower", aspect="auto")
+    ax.set(xlim=(0.5, None), ylim=(0.5, None), xlabel="tokens in French", ylabel="tokens in English")
+    ax.set_title("Neither language is the other word for word")
+    ax.grid(False)
+    several = int((table.astype(bool).sum(1) > 1).sum())
+    return fig, (
+        "How many numbers have how many tokens in English and in French: "
+        f"for {several} English lengths several French ones occur."
+    )

@@ -4,6 +4,8 @@ A node is any object with `value`, `grad`, `op` (its operation, or its name if i
 sequence of pairs (node, slope): what the lesson's own engine makes. The pictures compute nothing themselves.
 """
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
@@ -48,6 +50,16 @@ def layout(end):
         for above, below in zip(here, here[1:], strict=False):
             row[below] = min(row[below], row[above] - 1)
     return {i: np.array([float(column[i]), row[i]]) for i in row}
+
+
+def draw_example():
+    """The graph of L = (a b + a)² at a = 2, b = -1.5, values and gradients filled in -> (Figure, sentence)."""
+    node = lambda op, value, grad, *parents: SimpleNamespace(op=op, value=value, grad=grad, parents=parents)
+    a, b = node("a", 2.0, 1.0), node("b", -1.5, -4.0)
+    product = node("×", -3.0, -2.0, (a, -1.5), (b, 2.0))
+    total = node("+", -1.0, -2.0, (product, 1.0), (a, 1.0))
+    loss = node("^2", 1.0, 1.0, (total, -2.0))
+    return draw_graph(loss, "a is used twice, and its two gradients add: 3 − 2 = 1")
 
 
 def draw_graph(end, title="Forward the values, backward the gradients", ax=None):
@@ -114,13 +126,13 @@ def _draw_arrows(ax, node, place):
 def draw_expression(expressions, expression, axes=None, **inputs):
     """Graph of the chosen expression at the inputs, and the slopes of its inputs as bars -> (Figure, sentence).
 
-    expressions: {name: function (Value, ..., Value) -> Value} paired with the class that makes an input,
-    (expressions, make); make(value, name) -> node. inputs: a, b, c in the order of the function's arguments.
+    expressions: ({name: function (Value, ..., Value) -> Value}, make, backward) with make(value, name) -> node and
+    backward(node), which fills in the gradients. inputs: a, b, c in the order of the function's arguments.
     """
-    functions, make = expressions
+    functions, make, backward = expressions
     leaves = [make(float(value), name) for name, value in inputs.items()]
     end = functions[expression](*leaves)
-    end.backward()
+    backward(end)
     figure = plt.figure(figsize=(9.0, 4.3), layout="none") if axes is None else axes[0].figure
     if axes is None:
         axes = figure.add_axes((0.005, 0.01, 0.72, 0.9)), figure.add_axes((0.79, 0.14, 0.2, 0.74))
@@ -137,6 +149,76 @@ def draw_expression(expressions, expression, axes=None, **inputs):
     axes[1].set_title(f"{strongest} moves it most" if moves else "nothing moves it", fontsize=11)
     listed = ", ".join(f"{name} {short(slope)}" for name, slope in zip(names, slopes, strict=True))
     return figure, f"The expression {message}. {sentence} Gradients of the inputs: {listed}."
+
+
+# --- training -------------------------------------------------------------------------------------
+def draw_digits(images, labels):
+    """Small pictures of digits (N, 8, 8) with their classes -> (Figure, alt text)."""
+    fig = plot.images(images, titles=labels, columns=len(images), size=0.8, title="Ten digits of 64 pixels each")
+    return fig, "Small grey pictures of handwritten digits, each with its class above it."
+
+
+def smooth(losses, window=15):
+    """Means of `window` steps: (steps,) -> (steps - window + 1,)."""
+    return np.convolve(losses, np.ones(window) / window, "valid")
+
+
+def draw_three_curves(ours, others):
+    """Loss of the home-made engine, wide and grey, and of the libraries on top -> (Figure, alt text)."""
+    fig, ax = plt.subplots(figsize=(6.8, 3.3))
+    ax.semilogy(smooth(ours), color="#BBBBBB", linestyle="-", linewidth=5, label="your engine")
+    for name, losses in others.items():
+        colour, line, _ = plot.FRAMEWORKS[name]
+        ax.semilogy(smooth(losses), color=colour, linestyle=line, linewidth=1.5, label=name)
+    ax.set(title=f"{len(ours)} steps, one curve: your engine keeps up with the libraries")
+    ax.set(xlabel="step", ylabel="loss (mean of 15 batches)")
+    ax.legend(fontsize=9)
+    gap = max(np.abs(losses - ours).max() for losses in others.values())
+    return fig, (
+        f"Loss against the step, logarithmic: one curve from {smooth(ours)[0]:.1f} to {smooth(ours)[-1]:.2f}. The lines "
+        f"of {' and '.join(others)} lie on that of the home-made engine; no loss differs by more than {gap:.0e}."
+    )
+
+
+def draw_differences(curves):
+    """By how much the loss of faulty networks lies above the healthy one's -> (Figure, alt text).
+
+    curves: {fault: list of (steps,), one for each seed}; "none" is the healthy network. Lines are means over the
+    seeds, bands run from the smallest to the largest seed.
+    """
+    healthy = [smooth(row, 45) for row in curves["none"]]
+    fig, ax = plt.subplots(figsize=(7, 3.4))
+    said = []
+    for i, (fault, rows) in enumerate((fault, rows) for fault, rows in curves.items() if fault != "none"):
+        apart = np.array([smooth(row, 45) - base for row, base in zip(rows, healthy, strict=True)])
+        style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i]}
+        ax.plot(apart.mean(0), **style, label=fault)
+        ax.fill_between(range(apart.shape[1]), apart.min(0), apart.max(0), color=plot.COLOURS[i], alpha=0.25)
+        said.append(f"{fault} {apart.mean(0)[-1]:+.3f}")
+    ax.axhline(0, color=plot.BLACK, linewidth=1, linestyle="-")
+    ax.set_yscale("symlog", linthresh=0.1)
+    ax.set(title="A wrong gradient may train: two of three stay near the healthy network")
+    ax.set(xlabel="step", ylabel="loss above the healthy one")
+    ax.legend(fontsize=9)
+    return fig, (
+        "Loss of three faulty networks minus that of the healthy one, against the step, three seeds each. "
+        f"At the end the means are: {', '.join(said)}."
+    )
+
+
+def draw_costs(costs):
+    """Multiplications of both modes against the number of weights -> (Figure, alt text). costs: [(weights, reverse, forward)]."""
+    n_weights, reverse, forward = np.array(costs).T
+    fig, ax = plt.subplots(figsize=(6.6, 3.3))
+    ax.loglog(n_weights, forward, "s--", color=plot.BLUE, label="forward mode, one pass a weight")
+    ax.loglog(n_weights, reverse, "o-", color=plot.RED, label="reverse mode, one pass")
+    ax.set(xlabel="number of weights", ylabel="multiplications", title="Forward mode falls behind as the network grows")
+    ax.minorticks_off()
+    ax.legend(fontsize=9)
+    return fig, (
+        f"Multiplications for the whole gradient against the number of weights, logarithmic: with {n_weights[-1]} weights "
+        f"reverse mode takes {reverse[-1]:,}, forward mode {forward[-1]:,}, {forward[-1] / reverse[-1]:.0f} times as many."
+    )
 
 
 def short(value):

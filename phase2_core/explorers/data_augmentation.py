@@ -203,3 +203,28 @@ def draw_gains(tables, title, xlim):
         ax.set(xlabel="gain in test accuracy (points)", yticks=rows, yticklabels=table.index, xlim=xlim, title=name)
     axes[0].figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     return axes
+
+
+def draw_gain_by_steps(marks, gains):
+    """Gain by augmentation against the number of steps -> (Figure, sentence).
+
+    marks (M,): numbers of steps; gains: {number of digits: gain in points (draws, M)}, one line each.
+    """
+    fig, ax = plt.subplots(figsize=(7, 3.5))
+    ends, marks = [], np.asarray(marks)
+    for i, (n, gain) in enumerate(gains.items()):
+        style = {"color": plot.COLOURS[i], "marker": plot.MARKERS[i]}
+        ax.plot(marks, gain.mean(0), linestyle=plot.LINES[i], label=f"{n:,} digits", **style)
+        spread = np.repeat(marks[None] * 1.03 ** (2 * i - 1), len(gain), axis=0)  # beside one another
+        ax.plot(spread.ravel(), gain.ravel(), linestyle="none", markersize=4, alpha=0.55, **style)
+        ends.append(f"{n:,} digits from {gain[:, 0].mean():.1f} to {gain[:, -1].mean():.1f}")
+    ax.axhline(0, color=plot.BLACK, linewidth=1, linestyle=":")
+    ax.set(xscale="log", xlabel="training steps", ylabel="gain in test accuracy (points)")
+    ax.set_xticks(marks, [f"{mark:,}" for mark in marks])
+    ax.minorticks_off()
+    ax.set_title("Augmentation wants longer training")
+    ax.legend(fontsize=9, loc="lower right")
+    return fig, (
+        f"Gain in test accuracy by augmentation against the number of training steps, {marks[0]:,} to {marks[-1]:,}, "
+        f"logarithmic; means over {len(gain)} draws and the draws themselves. In points: {'; '.join(ends)}."
+    )

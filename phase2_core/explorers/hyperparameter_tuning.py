@@ -93,6 +93,13 @@ def draw_random(n, rng, low=(1e-3, 1e-5), high=(10.0, 1.0)):
     return tuple((10**exponents).T)
 
 
+def draw_grid(k, rng, low=(1e-3, 1e-5), high=(10.0, 1.0)):
+    """A grid of k × k pairs, evenly spaced on logarithmic scales, at a random place -> lr (k²,), l2 (k²,)."""
+    first, length = np.log10(low), np.log10(high) - np.log10(low)
+    lr, l2 = 10 ** (first + length * (np.arange(k)[:, None] + rng.random(2)) / k).T  # (k,) each
+    return np.repeat(lr, k), np.tile(l2, k)
+
+
 def draw_landscape(ax, found):
     """Validation accuracy over both dials -> Axes; bright is good."""
     mesh = ax.pcolormesh(found.lrs, found.l2s, found.truth.T, cmap="cividis", vmin=0, vmax=1, shading="nearest")
@@ -110,7 +117,7 @@ def draw_process(ax, lrs, truth, x, y, mean, std, ei):
     ax.plot(x, y, "o", color=plot.RED, markersize=7, label="trials")
     ax.fill_between(lrs, -0.35, -0.35 + 0.25 * ei / max(ei.max(), 1e-9), color=plot.ORANGE, label="EI (scaled)")
     ax.axvline(lrs[np.argmax(ei)], color=plot.ORANGE, linestyle="--", linewidth=1.2)
-    ax.set(xscale="log", xlabel="learning rate", ylim=(-0.38, 1.5))
+    ax.set(xscale="log", xlabel="learning rate", ylim=(-0.38, 1.3), yticks=(0, 0.5, 1))
     return ax
 
 

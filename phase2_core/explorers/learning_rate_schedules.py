@@ -158,3 +158,74 @@ def _three():
     figure, axes = plt.subplots(1, 3, figsize=(10.4, 3.1), layout="none", width_ratios=(1, 1.15, 0.9))
     figure.subplots_adjust(left=0.06, right=0.99, bottom=0.17, top=0.9, wspace=0.27)
     return axes
+
+
+def sweep_peaks(peaks, models, rows, known, warm=0, clip=None):
+    """Train copies of networks, one for each peak and seed, side by side -> validation accuracy (peaks, seeds).
+
+    models: one nn.Sequential of linear layers and ReLUs a seed, its start; rows (seeds, steps, B): the batches; known:
+    tensors x, y, x_valid, y_valid. SGD with momentum 0.9 and a cosine to 0, after `warm` steps of linear warm-up;
+    clip: largest norm of a network's gradient. The networks of a stack never see one another.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    x, y, x_valid, y_valid = known
+    n, steps = len(models), rows.shape[1]
+    starts = [torch.stack(p) for p in zip(*(m.parameters() for m in models), strict=True)]
+    weights = [p.detach().repeat(len(peaks), *[1] * (p.dim() - 1)).requires_grad_() for p in starts]  # (R, …)
+    velocity = [torch.zeros_like(w) for w in weights]
+    peak = torch.tensor(peaks, device=x.device, dtype=torch.float32).repeat_interleave(n)  # (R,)
+    rows = torch.as_tensor(rows, device=x.device).repeat(len(peaks), 1, 1)  # (R, steps, B)
+    each = lambda v, w: v.view(-1, *[1] * (w.dim() - 1))  # one number a network
+
+    def forward(h):  # (R, B, 784) -> (R, B, 10)
+        for W, b in zip(weights[::2], weights[1::2], strict=True):
+            h = torch.baddbmm(b[:, None], h, W.mT)
+            h = h if W is weights[-2] else h.relu()
+        return h
+
+    for t in range(steps):
+        at = rows[:, t]
+        loss = F.cross_entropy(forward(x[at]).flatten(0, 1), y[at].flatten(), reduction="sum") / at.shape[1]
+        grads, size = torch.autograd.grad(loss, weights), None
+        if clip:
+            size = sum(g.flatten(1).square().sum(1) for g in grads).sqrt()
+            size = (clip / (size + 1e-6)).clamp(max=1)
+        down = (1 + np.cos(np.pi * max(t - warm, 0) / (steps - warm))) / 2
+        lr = peak * (min((t + 1) / warm, 1.0) if warm else 1.0) * down
+        with torch.no_grad():
+            for w, v, g in zip(weights, velocity, grads, strict=True):
+                v.mul_(0.9).add_(g * each(size, g) if clip else g)
+                w.sub_(each(lr, w) * v)
+    with torch.no_grad():
+        logits = forward(x_valid.expand(len(peak), *x_valid.shape))
+    return (logits.argmax(-1) == y_valid).double().mean(1).view(len(peaks), n).cpu().numpy()
+
+
+def draw_warm_up(curvature, limits, peaks, found):
+    """The largest curvature during a warm-up, and the accuracy against the peak rate -> (Figure, sentence).
+
+    curvature: {step: value}; limits: {label: (values by step, stable below)}; found: {name: accuracy (peaks, seeds)}.
+    """
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.6))
+    left.semilogy(*zip(*curvature.items(), strict=True), color=plot.BLUE, marker="o", linestyle="-", label="curvature")
+    for (label, values), colour, line in zip(limits.items(), (plot.RED, plot.BLACK), ("--", ":"), strict=True):
+        left.semilogy(values, color=colour, linestyle=line, linewidth=1.4, label=label)
+    left.set(title="The start is the steepest place", xlabel="step", ylabel="largest curvature")
+    left.legend(fontsize=8)
+    best = []
+    for i, (name, accuracy) in enumerate(found.items()):
+        style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i], "marker": plot.MARKERS[i]}
+        mean = accuracy.mean(1)
+        right.errorbar(peaks, mean, accuracy.std(1, ddof=1), **style, capsize=2, linewidth=1.4, label=name)
+        best.append(f"{name} {mean.max():.2f} at {peaks[mean.argmax()]:g}")
+    right.set(xscale="log", xlabel="peak rate", ylabel="validation accuracy", ylim=(0, 0.85))
+    right.set(title="A wider range of peaks, hardly a better best")
+    right.set_xticks(peaks, [f"{p:g}" for p in peaks], fontsize=8, rotation=30)
+    right.minorticks_off()
+    right.legend(fontsize=8, loc="lower left")
+    return fig, (
+        "Left, the largest curvature falls within tens of steps from far above the limit of the peak rate to below it. "
+        f"Right, validation accuracy against the peak rate, mean and spread of seeds; the best: {', '.join(best)}."
+    )

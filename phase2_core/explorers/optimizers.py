@@ -114,6 +114,24 @@ def draw_path(ax, name, paths, condition=30.0, title=""):
     return ax
 
 
+def draw_race(best):
+    """The best path of each rule on Rosenbrock's function -> (Figure, sentence).
+
+    best: {rule: (learning rate, path (T, 2), height that is left over)} of six rules.
+    """
+    fig, axes = plt.subplots(2, 3, figsize=(10, 5.4), sharex=True, sharey=True)
+    for ax, (rule, (lr, path, left)) in zip(axes.flat, best.items(), strict=True):
+        draw_path(ax, "Rosenbrock", {rule: path}, title=f"{rule}, η = {lr:.2g}: at {left:.0e}")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("$w_2$")
+    fig.suptitle("Rosenbrock: four of six arrive, each at a rate of its own", x=0.01, ha="left", fontsize=12)
+    heights = ", ".join(f"{rule} {left:.0e}" for rule, (_, _, left) in best.items())
+    return fig, (
+        "Six panels with the level lines of a banana-shaped valley and the best path of one rule in each, from the "
+        f"left to the star at (1, 1); the height that is left over: {heights}."
+    )
+
+
 def draw_optimizer(surface="valley", rule="momentum", condition=30.0, lr=0.3, beta=0.9, axes=None):
     """The path of a rule on a surface and its height step by step, beside plain descent -> (Figure, sentence).
 

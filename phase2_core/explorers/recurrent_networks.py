@@ -93,7 +93,7 @@ def draw_memory(curves):
     draw_curves(ax, curves)
     ax.axhline(np.log(4), color="black", linewidth=0.8)
     ax.text(192, np.log(4) + 0.03, "a guess: ln 4", fontsize=9, ha="right")
-    ax.set_title("LSTM and GRU learn to remember over 60 steps; the RNN does not")
+    ax.set_title("First the start decides, then the cell")
     ax.set_ylim(0, 1.65)
     ax.legend(fontsize=9, loc="lower left")
     return figure

@@ -128,3 +128,68 @@ def draw_penalties(a=1.0, strength=0.5, axes=None):
     )
     axes[1].legend(fontsize=9)
     return axes
+
+
+def draw_overfitting(history_torch, history_keras):
+    """Losses, and shares of labels given back, against the epoch -> (Figure, sentence).
+
+    history_torch: table with "train loss", "valid loss", "train", "valid" and "mistakes" (share of the wrong labels
+    given back); history_keras: "val_loss" and "val_accuracy".
+    """
+    epochs, figure = np.arange(1, len(history_torch) + 1), plt.figure(figsize=(9, 3.5))
+    left, right = figure.subplots(1, 2)
+    left.plot(epochs, history_torch["train loss"], color=plot.BLUE, linestyle="-", label="training")
+    left.plot(epochs, history_torch["valid loss"], color=plot.RED, linestyle="--", label="validation")
+    right.plot(epochs, history_torch["train"], color=plot.BLUE, linestyle="-", label="training labels")
+    right.plot(epochs, history_torch["valid"], color=plot.RED, linestyle="--", label="validation labels")
+    right.plot(epochs, history_torch["mistakes"], color=plot.BLACK, linestyle=":", linewidth=2.4, label="wrong labels")
+    for ax, key in ((left, "val_loss"), (right, "val_accuracy")):
+        ax.plot(epochs[::3], history_keras[key][::3], "s", color=plot.RED, markersize=5, label="validation (Keras)")
+        ax.set(xlabel="epoch")
+    best = int(np.argmin(history_torch["valid loss"]))
+    for ax in (left, right):
+        ax.axvline(best + 1, color=plot.BLACK, linewidth=1, linestyle="-.")
+    left.set(ylabel="loss", title=f"Validation loss turns in epoch {best + 1}")
+    right.set(ylabel="share given back", title="The mistakes are learnt afterwards", ylim=(0, 1.03))
+    left.legend(fontsize=9, loc="lower left")
+    right.legend(fontsize=9, loc="lower right")
+    learnt = np.asarray(history_torch["mistakes"])
+    return figure, (
+        "Left: training loss falls to nearly 0, validation loss falls, turns and rises; the markers of Keras lie on "
+        f"the line of PyTorch. Right: the share of wrong labels that the network gives back is {learnt[best]:.2f} in "
+        f"epoch {best + 1}, where the validation loss turns, and {learnt[-1]:.2f} in the end; meanwhile validation "
+        "accuracy sinks."
+    )
+
+
+def draw_gains(tables):
+    """Gain in test accuracy with its spread, clean and wrong labels -> (Figure, sentence). tables: {share: table}."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.1), sharey=True)
+    for ax, table in zip(axes, tables.values(), strict=True):
+        rows = np.arange(len(table))[::-1]
+        ax.errorbar(table["gain"], rows, xerr=table["±"], fmt="o", color=plot.BLUE, capsize=4)
+        ax.axvline(0, color=plot.BLACK, linewidth=1, linestyle=":")
+        ax.set(xlabel="gain in test accuracy (points)", xlim=(-6, 12), yticks=rows, yticklabels=table.index)
+    axes[0].set_title("Clean labels: no gain")
+    axes[1].set_title("20 % wrong labels: several points")
+    return figure, (
+        "Gain in test accuracy of four remedies with their spread. With clean labels all lie near 0, with wrong labels "
+        "dropout and early stopping gain most, the penalties less."
+    )
+
+
+def draw_weights(weights, edge=0.25):
+    """Histograms of the weights of a layer, logarithmic -> (Figure, sentence). weights: {name: (N,)}."""
+    figure, ax = plt.subplots(figsize=(7.6, 3.3))
+    for i, (name, w) in enumerate(weights.items()):
+        label = f"{name}: {np.mean(np.abs(w) < 1e-3):.0%} below 0.001"
+        style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i], "linewidth": 1.8}
+        height, ends = np.histogram(w, np.linspace(-edge, edge, 201))
+        ax.plot((ends[1:] + ends[:-1]) / 2, np.maximum(height, 0.5), label=label, **style)
+    ax.set(xlabel="weight of the first layer", ylabel="how many", yscale="log", ylim=(0.8, None))
+    ax.set_title("Weight decay shrinks all weights, L1 empties most")
+    ax.legend(fontsize=9)
+    return figure, (
+        "Histograms of 50,176 weights, logarithmic: broad without a penalty, with steps at -0.036 and 0.036; narrower "
+        "and with a spike in the middle with weight decay; with L1 a sharp spike at 0 with long thin tails."
+    )

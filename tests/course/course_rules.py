@@ -6,6 +6,7 @@ each fires.
 
 import ast
 import re
+import statistics
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,16 +22,34 @@ LESSON = [
     "Setup", "Predict before you run", "The idea", "From scratch", "Real data", "Build", "The same function twice",
     "Train", "Explore", "Break it", "Exercises", "Recap", "Scale it up", "Further reading",
 ]  # fmt: skip
+LEAN = [  # the anatomy since lessons have a main line and a part that goes deeper
+    "Setup", "Predict before you run", "The idea", "From scratch", "Data", "Build", "Train", "Explore", "Break it",
+    "Exercises", "Recap", "Going deeper", "Further reading",
+]  # fmt: skip
+DENSE = {  # written before that: they keep the old anatomy until they are rewritten; nothing new enters this list
+    *(f"phase1_foundations/{name}.ipynb" for name in (
+        "01_perceptron", "02_linear_algebra", "03_multilayer_perceptron", "04_activation_functions",
+        "05_calculus_and_autograd", "06_probability_and_uncertainty", "07_loss_functions", "08_first_networks")),
+    *(f"phase2_core/{name}.ipynb" for name in (
+        "01_gradient_descent", "02_optimizers", "04_initialization_and_gradient_flow",
+        "05_regularization", "06_normalization", "07_learning_rate_schedules", "08_data_augmentation",
+        "09_hyperparameter_tuning", "10_convolutional_networks", "11_recurrent_networks")),
+}  # fmt: skip
 MATHS_MAY_DROP = {"Build", "The same function twice", "Train"}
 PROJECT_START = ["Setup", "Brief"]
 PROJECT_END = ["Rubric", "Make it yours", "Recap", "Scale it up", "Further reading"]
 TAGS = {
     *("colab", "setup", "pytorch", "keras", "tensorflow", "exercise", "widget", "nbval-check-output"),
     "solution",  # left out of a project's starter edition
+    "check",  # assertions that serve the suite: folded
 }
 TORCH = {"torch", "nn", "F", "torchvision", "torch_train", "torch_models"}
 KERAS = {"keras", "tf", "tensorflow", "keras_train", "keras_models"}
 MAX_KB = 400
+MEDIAN_LINES, MAX_LINES = 6, 12  # of the code cells of a main line; above the maximum only classes and functions
+DRAWS = {"plot.show", "plt.show", "widgets.explore"}
+FAR = re.compile(r"\b(?:the cell after|the cell before last|half of the cell|both in one cell|next but one)\b", re.I)
+DEEPER_MINUTES = re.compile(r"^\*(\d+) min\b[^*\n]*\*")
 WIDTH = 92  # columns; ruff formats notebooks to it, see .ruff.toml in the lesson folders
 ABSOLUTE = re.compile(r"(?<![\w.:/~-])/(?:home|Users|tmp|root|work|private/var)/|(?<!\w)[A-Z]:\\\\?\w")
 INSTALL = re.compile(
@@ -82,6 +101,18 @@ class Notebook:
         """[(index, cell, syntax tree)] of the code cells that carry none of these tags."""
         chosen = [(i, cell) for i, cell in self.code if not set(tags(cell)) & set(without)]
         return [(i, cell, tree(cell.source)) for i, cell in chosen]
+
+    @property
+    def lean(self):
+        """True for a lesson with a main line and a part *Going deeper*; projects and DENSE lessons have none."""
+        return self.kind != "project" and self.path not in DENSE
+
+    @property
+    def main_line(self):
+        """[(number, cell)] of the code cells between the setup and *Going deeper*, exercises left out."""
+        end = self.section("Going deeper") or len(self.cells)
+        numbered = [(n, i, cell) for n, (i, cell) in enumerate(self.code, 1)]
+        return [(n, c) for n, i, c in numbered if i < end and not set(tags(c)) & {"colab", "setup", "exercise"}]
 
     def section(self, name):
         """Index of the cell with the level-2 heading `name`, or None."""
@@ -160,7 +191,9 @@ def sections(book):
         wanted = PROJECT_START + [f"Milestone {n}" for n in range(1, len(milestones) + 1)] + PROJECT_END
     else:
         dropped = {name for name in MATHS_MAY_DROP if not any(starts_with(text, name) for text in got)}
-        wanted = [name for name in LESSON if not (book.kind == "maths" and name in dropped)]
+        order = LEAN if book.lean else LESSON
+        wanted = [name for name in order if not (book.kind == "maths" and name in dropped)]
+        got = [re.sub(r"^Real data\b", "Data", text) for text in got] if book.lean else got
     for position, name in enumerate(wanted):
         if position >= len(got):
             return [f"the section `## {name}` is missing at the end"]
@@ -183,6 +216,94 @@ def code_width(book):
         found += [f"code cell {n} is empty"] if not cell.source.strip() else []
         wide = [line for line in cell.source.splitlines() if len(line) > WIDTH]
         found += [f"code cell {n} has {len(line)} columns, at most {WIDTH}: {line.strip()[:60]}…" for line in wide]
+    return found
+
+
+# --- the main line --------------------------------------------------------------------------------
+def short_cells(book):
+    """Main line: code cells have a median of at most 6 lines; above 12 lines only a class or a function."""
+    if not book.lean:
+        return []
+    lines = {n: len([line for line in cell.source.splitlines() if line.strip()]) for n, cell in book.main_line}
+    plain = [lines[n] for n, cell in book.main_line if "check" not in tags(cell)]
+    found = []
+    if plain and statistics.median(plain) > MEDIAN_LINES:
+        found.append(f"the median of the code cells is {statistics.median(plain):g} lines, at most {MEDIAN_LINES}")
+    for n, cell in book.main_line:
+        only_definitions = all(isinstance(part, ast.FunctionDef | ast.ClassDef) for part in tree(cell.source).body)
+        if lines[n] > MAX_LINES and not only_definitions:
+            found.append(f"code cell {n} has {lines[n]} lines, at most {MAX_LINES} unless it is a class or a function")
+    return found
+
+
+def one_job(book):
+    """Main line: no cell both asserts and draws."""
+    found = []
+    for n, cell in book.main_line if book.lean else []:
+        node = tree(cell.source)
+        asserts = any(isinstance(part, ast.Assert) for part in ast.walk(node))
+        if asserts and DRAWS & set(calls(node)):
+            found.append(f"code cell {n} asserts and draws: two cells, the second tagged check")
+    return found
+
+
+def check_cells(book):
+    """A cell tagged check asserts, begins with `# @title Check: what is proved`, and is folded (make index)."""
+    found = []
+    for n, (_, cell) in enumerate(book.code, 1):
+        if "check" not in tags(cell):
+            continue
+        if not re.match(r"# @title Check: \S", cell.source):
+            found.append(f"code cell {n} is tagged check: begin it with `# @title Check: what it proves`")
+        node = tree(cell.source)
+        asserts = any(isinstance(part, ast.Assert) for part in ast.walk(node))
+        if not asserts and not any("assert_" in call for call in calls(node)):
+            found.append(f"code cell {n} is tagged check, but asserts nothing")
+        if cell.metadata.get("cellView") != "form" or not cell.metadata.get("jupyter", {}).get("source_hidden"):
+            found.append(f"code cell {n} is tagged check, but not folded: make index")
+    return found
+
+
+def empty_guess(book):
+    """The guess of *Predict before you run* is empty and has a cell of its own."""
+    if not book.lean:
+        return []
+    begin = book.section("Predict before you run") or 0
+    end = book.section("The idea") or len(book.cells)
+    guesses = [tree(cell.source).body for i, cell in book.code if begin < i < end and "guess =" in cell.source]
+    if not guesses:
+        return ['ask for a guess in a cell of its own: guess = ""  # "a", "b" or "c"']
+    alone = len(guesses[0]) == 1 and isinstance(guesses[0][0], ast.Assign)
+    empty = alone and isinstance(guesses[0][0].value, ast.Constant) and guesses[0][0].value.value in ("", None)
+    return [] if empty else ["the guess must be empty, `guess = \"\"` or None, and alone in its cell"]
+
+
+def near_text(book):
+    """Lean lessons: no text about a distant cell; a paragraph that ends in a colon stands before what it announces."""
+    found = []
+    for i, source in book.prose if book.lean else []:
+        found += [f"cell {i + 1} speaks of a distant cell: {part!r}" for part in FAR.findall(source)]
+        parts = [part for part in re.split(r"\n\s*\n", source.strip()) if part]
+        for part, following in zip(parts, [*parts[1:], None], strict=True):
+            last = following is None and i + 1 < len(book.cells) and book.cells[i + 1].cell_type == "code"
+            announced = following is not None and re.match(r"\s*(?:\$\$|[-*|>] ?|\d+[.·] |```|\*\*\d|!\[|<)", following)
+            if part.rstrip().endswith(":") and not last and not announced:
+                found.append(f"a paragraph of cell {i + 1} ends in a colon before something else: …{part[-50:]!r}")
+    return found
+
+
+def deeper_minutes(book):
+    """Each part of *Going deeper* says its minutes at its beginning: *12 min.*"""
+    begin, end = book.section("Going deeper"), book.section("Further reading")
+    if not book.lean or begin is None:
+        return []
+    text = "\n\n".join(source for i, source in book.prose if begin <= i < (end or len(book.cells)))
+    text = re.split(r"^## Going deeper.*$", text, flags=re.M)[-1]
+    found = []
+    for part in re.split(r"^### ", text, flags=re.M)[1:]:
+        heading, _, rest = part.partition("\n")
+        if not DEEPER_MINUTES.match(rest.strip()):
+            found.append(f"`### {heading}` must begin with its time, for example *12 min.*")
     return found
 
 
@@ -538,6 +659,12 @@ CONTENT = [
     imports,
     good_names,
     code_width,
+    short_cells,
+    one_job,
+    check_cells,
+    empty_guess,
+    near_text,
+    deeper_minutes,
     numbered_lists,
     links,
 ]

@@ -40,6 +40,8 @@ EXPRESSIONS = {
     "everything": lambda a, b, c: (a * b + c).tanh() * (a + b * c) + c * c + a,
 }
 
+ENGINE = EXPRESSIONS, Node, Node.backward
+
 
 def ends():
     return {name: f(Node(1.0, "a"), Node(-2.0, "b"), Node(0.5, "c")) for name, f in EXPRESSIONS.items()}
@@ -94,14 +96,14 @@ def test_two_uses_by_one_node_are_two_arrows():
 
 
 def test_the_bars_are_the_gradients_of_the_inputs():
-    figure, sentence = pictures.draw_expression((EXPRESSIONS, Node), "a·b + c", a=2.0, b=-3.0, c=1.0)
+    figure, sentence = pictures.draw_expression(ENGINE, "a·b + c", a=2.0, b=-3.0, c=1.0)
     assert [bar.get_height() for bar in figure.axes[1].patches] == [-3.0, 2.0, 1.0]
     assert "Gradients of the inputs: a −3, b 2, c 1." in sentence and len(sentence) >= plot.MIN_ALT
     assert figure.axes[1].get_title(loc="left") == "a moves it most"
 
 
 def test_a_flat_expression_says_so():
-    figure, sentence = pictures.draw_expression((EXPRESSIONS, Node), "tanh(a·b + c)", a=30.0, b=30.0, c=0.0)
+    figure, sentence = pictures.draw_expression(ENGINE, "tanh(a·b + c)", a=30.0, b=30.0, c=0.0)
     assert figure.axes[1].get_title(loc="left") == "nothing moves it" and sentence.endswith("a 0, b 0, c 0.")
 
 
@@ -113,7 +115,7 @@ def test_short_numbers(value, text):
 def test_the_explorer_follows_every_control():
     box = widgets.explore(
         pictures.draw_expression,
-        (EXPRESSIONS, Node),
+        ENGINE,
         expression=list(EXPRESSIONS),
         a=(-3.0, 3.0, 0.25, 1.0),
         b=(-3.0, 3.0, 0.25, -2.0),
@@ -129,3 +131,21 @@ def test_the_explorer_follows_every_control():
         box.inputs[name].value = value
         assert words in box.sentence.value and bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
+
+
+def test_the_example_holds_the_numbers_of_the_pencil():
+    figure, sentence = pictures.draw_example()
+    assert "a = 2 with gradient 1" in sentence and "b = −1.5 with gradient −4" in sentence
+    end = (Node(2.0) * Node(-1.5) + Node(2.0)) * (Node(2.0) * Node(-1.5) + Node(2.0))
+    assert f"result {pictures.short(end.value)} on the right" in sentence
+
+
+def test_training_is_drawn_with_its_differences():
+    steps = np.linspace(2.0, 0.1, 80)
+    _, sentence = pictures.draw_three_curves(steps, {"PyTorch": steps, "Keras": steps + 1e-6})
+    assert "1e-06" in sentence
+    _, sentence = pictures.draw_differences({"none": [steps], "a": [steps + 0.5], "b": [steps - 0.25]})
+    assert "a +0.500" in sentence and "b -0.250" in sentence
+    _, sentence = pictures.draw_costs([(9, 38, 79), (144, 593, 2344)])
+    assert "4 times as many" in sentence
+    assert len(pictures.draw_digits(np.zeros((3, 8, 8)), [0, 1, 2])[0].axes) >= 3

@@ -96,3 +96,9 @@ def test_the_explorer_follows_every_control():
         box.inputs[name].value = value
         assert words in box.sentence.value and bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
+
+
+def test_the_gain_by_steps_says_where_each_line_begins_and_ends():
+    gains = {500: np.array([[-3.0, 2.0, 6.0], [-5.0, 3.0, 7.0]]), 2000: np.array([[-4.0, 0.0, 2.0], [-4.0, 1.0, 3.0]])}
+    figure, sentence = pictures.draw_gain_by_steps((100, 300, 1000), gains)
+    assert "500 digits from -4.0 to 6.5; 2,000 digits from -4.0 to 2.5" in sentence and len(figure.axes) == 1

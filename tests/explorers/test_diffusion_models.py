@@ -46,11 +46,28 @@ def test_the_explorer_answers_its_slider():
 
 
 def test_forward_field_and_steps_are_drawn():
-    figure = pictures.draw_forward(STAGES[:3, :2], ALPHA_BAR, (0, 500, 1000))
+    figure, sentence = pictures.draw_forward(STAGES[:3, :2], ALPHA_BAR, (0, 500, 1000))
     assert [ax.get_title().split("\n")[0] for ax in figure.axes] == ["t = 0", "t = 500", "t = 1000"]
+    assert "100% at t = 0" in sentence
     grid = RNG.uniform(-2, 2, (9, 2))
-    ax = pictures.draw_field(plt.subplots()[1], grid, -grid, grid, "inwards")
-    arrows = np.stack([ax.collections[-1].U, ax.collections[-1].V], 1)
+    figure, _ = pictures.draw_fields({"inwards": -grid}, grid, grid)
+    arrows = np.stack([figure.axes[0].collections[-1].U, figure.axes[0].collections[-1].V], 1)
     assert np.allclose(arrows, -grid / np.linalg.norm(grid, axis=1, keepdims=True))
-    ax = pictures.draw_steps(plt.subplots()[1], (3, 6), {"a": [(9, 8, 10), (4, 3, 5)], "b": [(2, 1, 3)] * 2}, floor=1.0)
+    intervals = {"a": [(9, 8, 10), (4, 3, 5)], "b": [(2, 1, 3)] * 2}
+    figure, sentence = pictures.draw_steps((3, 6), intervals, floor=1.0)
+    ax = figure.axes[0]
     assert ax.lines[0].get_ydata().tolist() == [9, 4] and len(ax.get_legend().get_texts()) == 3
+    assert "a 9.0 to 4.0" in sentence and "real pictures 1.0" in sentence
+
+
+def test_what_was_measured_stands_in_the_sentences():
+    square = np.array([[0.0, 0], [1, 1]])
+    _, sentence = pictures.draw_clouds({"there": square, "away": square + [3, 0]}, square)
+    assert "there 0.00" in sentence and "away 2.62" in sentence  # 3 and the root of 5
+    walk = np.stack([square + 2, square + 1, square])
+    assert "step 2, Keras 0.00" in pictures.draw_walk(walk, walk, square)[1]
+    _, sentence = pictures.draw_losses(np.full(60, 0.25), np.full(60, 0.5), 0.75)
+    assert "0.25 (PyTorch) and 0.50 (Keras)" in sentence and "0.75" in sentence
+    assert "half is reached by cosine at t = 497" in pictures.draw_schedules({"cosine": ALPHA_BAR})[1]
+    figure, sentence = pictures.draw_rows({"noise": STAGES[0], "end": STAGES[-1]})
+    assert sentence.endswith("noise, end.") and len(figure.axes) == 2

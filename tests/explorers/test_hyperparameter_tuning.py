@@ -83,3 +83,13 @@ def test_the_explorer_follows_every_control(found):
         box.inputs[name].value = value
         assert words in box.sentence.value and bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_a_grid_has_k_values_of_each_dial_inside_the_space(k):
+    for seed in range(20):
+        lr, l2 = pictures.draw_grid(k, np.random.default_rng(seed))
+        assert len(lr) == len(l2) == k * k and len(np.unique(lr)) == len(np.unique(l2)) == k
+        assert lr.min() >= 1e-3 and lr.max() < 10 and l2.min() >= 1e-5 and l2.max() < 1
+        steps = np.diff(np.log10(np.unique(lr)))
+        assert np.allclose(steps, 4 / k)

@@ -106,3 +106,32 @@ def test_the_explorer_follows_every_control():
         box.inputs[name].value = value
         assert words in box.sentence.value and bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
+
+
+@pytest.mark.parametrize(("warm", "clip"), [(0, None), (3, None), (0, 0.5)])
+def test_networks_side_by_side_learn_what_each_learns_alone(warm, clip):
+    import torch
+    from torch import nn
+
+    rng = np.random.default_rng(0)
+    x, y = torch.tensor(rng.random((60, 6)), dtype=torch.float32), torch.tensor(rng.integers(0, 3, 60))
+    models, rows = [], rng.integers(0, 60, (2, 12, 5))
+    for seed in range(2):
+        torch.manual_seed(seed)
+        models.append(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)))
+    found = pictures.sweep_peaks((0.05, 0.4), models, rows, (x, y, x, y), warm, clip)
+    factor = lambda t: (
+        (min((t + 1) / warm, 1) if warm else 1) * (1 + np.cos(np.pi * max(t - warm, 0) / (12 - warm))) / 2
+    )
+    for i, model in enumerate(models):
+        optimizer = torch.optim.SGD(model.parameters(), 0.4, momentum=0.9)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        for at in torch.tensor(rows[i]):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x[at]), y[at]).backward()
+            if clip:
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+            scheduler.step()
+        assert abs((model(x).argmax(1) == y).double().mean().item() - found[1, i]) < 0.02
+    assert found.shape == (2, 2)

@@ -14,6 +14,9 @@ PICTURES = {
     "regression": pictures.draw_regression,
     "classification": pictures.draw_classification,
     "outlier": lambda: pictures.draw_outlier(X, Y, 8.0),
+    "ranking": lambda: pictures.draw_ranking(
+        RNG.standard_normal((2, 60, 3)), RNG.standard_normal((2, 60, 3)), np.arange(60) % 3 == 0, np.ones(60)
+    ),
 }
 
 

@@ -27,6 +27,8 @@ def regions(networks, **values):
 
 def test_every_picture_has_a_sentence_that_serves_as_alt_text(networks):
     drawn = [pictures.draw_network(), pictures.draw_spaces(CORNERS, XOR, HIDDEN, np.array([1.0, -2.0]), -0.5)]
+    scores = {("spirals", 60): np.array([[0.8, 0.9]] * 3), ("spirals", 240): np.array([[0.9, 1.0]] * 3)}
+    drawn.append(pictures.draw_contest(np.linspace(0, 1, 5), np.linspace(0, 1, 5), scores))
     for figure, sentence in [*drawn, regions(networks, width=16)]:
         assert len(sentence) >= plot.MIN_ALT and sentence.endswith(".") and isinstance(figure, plt.Figure)
 

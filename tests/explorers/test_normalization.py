@@ -79,3 +79,17 @@ def test_the_explorer_follows_every_control():
         box.inputs[name].value = value
         assert words in box.sentence.value and bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
+
+
+def test_the_picture_of_the_rates_says_which_ones_work():
+    rates, low, high = np.array([0.01, 0.1, 1.0]), [0.5, 0.5, np.inf], [2.0, 0.5, 0.5]
+    ends = {"plain": np.repeat(np.array(low)[:, None], 3, 1), "batch norm": np.repeat(np.array(high)[:, None], 3, 1)}
+    _, sentence = pictures.draw_rates(rates, ends)
+    assert "plain below 1.2 from 0.01 to 0.1" in sentence and "batch norm below 1.2 from 0.1 to 1" in sentence
+
+
+def test_a_refused_batch_size_is_left_out_of_the_picture():
+    values = {name: np.full((4, 3), 0.6) for name in ("batch norm", "layer norm", "group norm")}
+    values["batch norm"][0] = np.nan
+    figure, sentence = pictures.draw_batch_sizes((1, 2, 4, 32), values)
+    assert len(figure.axes[0].containers) == 3 and len(sentence) > 30

@@ -115,3 +115,9 @@ def test_the_explorer_follows_every_control():
         box.inputs[name].value = value
         assert words in box.sentence.value and bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
+
+
+def test_the_race_shows_one_panel_for_each_rule_and_says_what_is_left_over():
+    path = np.array([[-1.2, 1.0], [0.0, 0.5]])
+    figure, sentence = pictures.draw_race(dict.fromkeys(pictures.RULES, (0.1, path, 0.25)))
+    assert len(figure.axes) == len(pictures.RULES) and sentence.count("2e-01") == len(pictures.RULES)

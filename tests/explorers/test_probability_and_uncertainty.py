@@ -15,6 +15,7 @@ PICTURES = {
     "bayes": pictures.draw_bayes,
     "code": lambda: pictures.draw_code(P, Q, "abcd"),
     "calibration": lambda: pictures.draw_calibration(LOGITS, Y),
+    "strange": lambda: pictures.draw_strange({"plain": np.array([0.8, 0.9]), "plain, τ": np.array([0.9, 0.95])}),
 }
 
 

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from explorers import regularization as pictures
@@ -82,3 +83,18 @@ def test_the_explorer_follows_every_control():
         box.inputs[name].value = value
         assert words in box.sentence.value and bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
+
+
+def test_the_picture_of_overfitting_says_how_many_mistakes_are_learnt_where_the_loss_turns():
+    loss = [2.0, 1.5, 1.0, 1.2, 1.6, 2.0]
+    history = pd.DataFrame(dict.fromkeys(("train loss", "valid loss", "train", "valid"), loss))
+    history["mistakes"] = [0, 0, 0.13, 0.4, 0.6, 0.9]
+    _, sentence = pictures.draw_overfitting(history, {"val_loss": np.array(loss), "val_accuracy": np.array(loss)})
+    assert "0.13 in epoch 3" in sentence and "0.90 in the end" in sentence
+
+
+def test_gains_and_weights_are_drawn_with_a_sentence():
+    table = pd.DataFrame({"gain": [0.0, 3.0], "±": [0.0, 1.0]}, index=["plain", "dropout"])
+    weights = {"plain": np.linspace(-0.1, 0.1, 101), "L1": np.zeros(101)}
+    for figure, sentence in (pictures.draw_gains({0.0: table, 0.2: table}), pictures.draw_weights(weights)):
+        assert isinstance(figure, plt.Figure) and len(sentence) >= plot.MIN_ALT

@@ -43,8 +43,9 @@ def repository(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def book(repository):
-    """Lesson 1.1 as the rules see it, with outputs as if it had been run."""
+def book(repository, monkeypatch):
+    """Lesson 1.1 as the rules see it, in the form of the template, with outputs as if it had been run."""
+    monkeypatch.setattr(course_rules, "DENSE", set())
     row = course.lessons()[0]
     nb = course.read(repository / row.path)
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
@@ -201,6 +202,28 @@ BREAKS = {
         add_code("def model_v2(): ..."),
         add_code("data2 = 1"),
     ],
+    "short_cells": [
+        add_code("\n".join(f"x = {n}" for n in range(13))),
+        lambda book: [add_code("x = 1\n" * 7 + f"y = {n}")(book) for n in range(40)],
+    ],
+    "one_job": [add_code("plot.show(*pictures.draw_temperature(1.0))\nassert x > 1")],
+    "check_cells": [
+        change("# @title Check: both", "# both"),
+        change("assert np.isnan(naive).all() and", "x ="),
+        lambda book: cell_with(book, "@title Check").metadata.pop("cellView"),
+        lambda book: cell_with(book, "@title Check").metadata.pop("jupyter"),
+    ],
+    "empty_guess": [
+        change('guess = ""', 'guess = "2.3"'),
+        change('guess = ""', 'guess = ""\nx = 1'),
+        drop('guess = ""'),
+    ],
+    "near_text": [
+        change("Next: link the next lesson here.", "The second half of the cell draws."),
+        change("Next: link the next lesson here.", "As the cell after the next shows."),
+        change("Next: link the next lesson here.", "A text that announces:\n\nand goes on."),
+    ],
+    "deeper_minutes": [change("*10 min.*", "Ten minutes.")],
     "code_width": [add_code("x = 1" + " + 1" * 30), add_code("")],
     "numbered_lists": [change("Next: link the next lesson here.", "\n\n1. One thing? 2. Another thing.")],
     "links": [
@@ -281,9 +304,37 @@ def test_a_project_has_its_own_sections(book):
     assert "Brief" in found(names[:1] + names[2:])[0]
 
 
-def test_a_maths_lesson_may_drop_three_sections(book):
+def test_what_was_written_before_keeps_the_old_sections(book, monkeypatch):
+    monkeypatch.setattr(course_rules, "DENSE", {book.path})
+    cells = [nbformat.v4.new_markdown_cell(f"## {name}") for name in course_rules.LESSON]
+    old = course_rules.Notebook(book.path, nbformat.v4.new_notebook(cells=cells), book.lesson, book.root)
+    assert course_rules.sections(old) == [] and course_rules.sections(book)
+    assert course_rules.empty_guess(old) == course_rules.short_cells(old) == course_rules.near_text(old) == []
+
+
+def test_only_lessons_that_exist_may_be_dense():
+    planned = {row.path for row in course.lessons()}
+    assert planned >= course_rules.DENSE and all((course.ROOT / path).exists() for path in course_rules.DENSE)
+
+
+def test_a_colon_may_stand_before_code_a_list_a_table_or_a_formula(book):
+    good = "A list:\n\n- one\n\nA table:\n\n| a |\n|---|\n\nA formula:\n\n$$x$$\n\nSteps:\n\n1. one"
+    cell_with(book, "Next: link").source += f"\n\n{good}"
+    assert course_rules.near_text(book) == []
+
+
+def test_minutes_are_those_of_the_title_and_of_the_parts(tmp_path):
+    text = "# T\n\n**Minutes:** 85, exercises included\n\n## Going deeper\n\n"
+    text += "### A\n\n*12 min, with an exercise.* x\n\n### B\n\n*8 min.*"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), tmp_path / "a.ipynb")
+    assert course.times(tmp_path / "a.ipynb") == (85, 20) and course.times(tmp_path / "b.ipynb") == (None, 0)
+    row = course.Lesson("a", "1.1", "A", "", 1, minutes=85, deeper=20)
+    assert index.hours(row) == "1.4 + 0.3" and index.hours(course.Lesson("a", "1.1", "A", "", 1)) == ""
+
+
+def test_a_maths_lesson_may_drop_sections(book):
     maths = course.Lesson(book.lesson.path, "1.1", "The perceptron", "", 1, "maths")
-    for name in ("Build", "The same function twice", "Train"):
+    for name in ("Build", "Train"):
         cell_with(book, f"## {name}\n").source = "No heading here."
     broken = course_rules.Notebook(book.path, book.nb, book.lesson, book.root)
     assert course_rules.sections(broken)
