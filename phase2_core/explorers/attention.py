@@ -1,4 +1,4 @@
-"""Pictures and explorer of lesson 2.12: one lookup, shares and gradients by width, where a decoder looks, accuracy by length."""
+"""Pictures and explorer of lesson 2.12: one lookup, shares by width, where a decoder looks, accuracy by length."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -75,40 +75,68 @@ def _box(ax, x, y, numbers, colour):
     ax.text(x, y, _numbers(numbers), ha="center", va="center", fontsize=10, bbox=style)
 
 
-def draw_root(widths, largest, slopes):
-    """Largest share and slope of the softmax against the width -> (Figure, alt text).
+def draw_root(widths, plain, scaled):
+    """Largest share and its slope against the width -> (Figure, alt text).
 
-    largest, slopes: {"without the root": (n,), "with the root": (n,)}.
+    plain, scaled: (n, 2), largest share and slope without and with the root.
     """
-    fig, axes = plt.subplots(1, 2, figsize=(8, 2.9))
-    panels = ((largest, "largest of ten shares", "linear"), (slopes, "size of the slopes", "log"))
-    for ax, (rows, label, scale) in zip(axes, panels, strict=True):
-        for i, (name, row) in enumerate(rows.items()):
+    fig, axes = plt.subplots(1, 2, figsize=(8, 3.1))
+    for ax, column, label, scale in zip(
+        axes, (0, 1), ("largest of ten shares", "its slope"), ("linear", "log"), strict=True
+    ):
+        for i, (name, rows) in enumerate((("without the root", plain), ("with the root", scaled))):
             style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i], "marker": plot.MARKERS[i]}
-            ax.plot(widths, row, **style, label=name)
+            ax.plot(widths, np.maximum(rows[:, column], 1e-12), **style, label=name)
         ax.set(xscale="log", yscale=scale, title=label, xlabel="width d")
     axes[0].set(ylim=(0, 1.05), ylabel="share")
     axes[1].legend(fontsize=9)
-    fig.suptitle("Without the root one place takes all, and the slopes vanish", x=0.01, ha="left", fontsize=12)
-    plain, scaled = largest.values()
+    fig.suptitle("Without the root one place takes all, and its slope vanishes", x=0.01, ha="left", fontsize=12)
     return fig, (
         f"Against the width from {widths[0]} to {widths[-1]}: without the root the largest share rises from "
-        f"{plain[0]:.2f} to {plain[-1]:.2f} and the slopes fall towards 0; with the root both stay level "
-        f"(largest share {scaled[-1]:.2f})."
+        f"{plain[0, 0]:.2f} to {plain[-1, 0]:.2f} and its slope falls to {plain[-1, 1]:.0e}; with the root both stay "
+        f"level (largest share {scaled[-1, 0]:.2f}, slope {scaled[-1, 1]:.2f})."
     )
 
 
 # --- the phone books ------------------------------------------------------------------------------
+LETTERS = np.array(list("abcdefghijkl"))
+
+
+def lookups(model, books):
+    """What a phone-book network of the lesson compares in one book of each length.
+
+    books: {length: (names, digits, questions, ...), each (1, length)} ->
+    {"8 entries": (questions, entries, queries (m, d), keys (m, d)), ...} for `draw_alignment`.
+    """
+    import torch
+
+    found = {}
+    for m, (names, digits, questions, *_) in books.items():
+        with torch.no_grad():
+            keys, last = model.encoder(model.name(torch.tensor(names)) + model.digit(torch.tensor(digits)))
+            states, _ = model.decoder(model.name(torch.tensor(questions)), last)
+            queries = model.query(states)
+        entries = [f"{LETTERS[i]}{digit}" for i, digit in zip(names[0], digits[0], strict=True)]
+        found[f"{m} entries"] = LETTERS[questions[0]], entries, queries[0].numpy(), keys[0].numpy()
+    return found
+
+
 def draw_losses(runs):
-    """Loss against steps, means of 10 steps -> (Figure, alt text). runs: {label: (steps,)}, PyTorch, Keras, rival."""
+    """Loss against steps, means of 10 steps, of 50 for the rival -> (Figure, alt text).
+
+    runs: {label: (steps,)}: PyTorch, Keras, rival.
+    """
     fig, ax = plt.subplots(figsize=(7, 3.2))
-    for (label, losses), colour, line in zip(runs.items(), (plot.RED, plot.BLUE, plot.BLACK), ("-", "--", ":"), strict=True):
-        smooth = np.convolve(losses, np.ones(10) / 10, "valid")
-        ax.plot(np.arange(len(smooth)) + 10, smooth, color=colour, linestyle=line, label=label)
+    styles = ((plot.RED, "-", 10), (plot.BLUE, "--", 10), (plot.BLACK, ":", 50))
+    for (label, losses), (colour, line, window) in zip(runs.items(), styles, strict=True):
+        smooth = np.convolve(losses, np.ones(window) / window, "valid")
+        ax.plot(np.arange(len(smooth)) + window, smooth, color=colour, linestyle=line, label=label)
     ax.set(title="Looking back is learnt in a fraction of the steps", xlabel="step", xscale="log", ylim=(0, None))
-    ax.set_ylabel("loss (mean of 10 steps)")
+    ax.set_ylabel("loss (moving mean)")
     ax.legend(fontsize=9)
-    ends = "; ".join(f"{label}: {np.mean(losses[-20:]):.2f} after {len(losses):,} steps" for label, losses in runs.items())
+    ends = "; ".join(
+        f"{label}: {np.mean(losses[-20:]):.2f} after {len(losses):,} steps" for label, losses in runs.items()
+    )
     return fig, f"Loss against steps on a logarithmic axis. At the end {ends}."
 
 
@@ -165,11 +193,14 @@ def draw_lengths(lengths, accuracy, chance, trained):
         f"{label} {np.mean(values, 0)[0]:.2f} with {lengths[0]}, {np.mean(values, 0)[-1]:.2f} with {lengths[-1]}"
         for label, values in accuracy.items()
     )
-    return fig, f"Accuracy against the number of entries, means of three seeds: {ends}; chance ends at {chance[-1]:.2f}."
+    return (
+        fig,
+        f"Accuracy against the number of entries, means of three seeds: {ends}; chance ends at {chance[-1]:.2f}.",
+    )
 
 
 def draw_rates(rates, right):
-    """Lookups that find their place, against the learning rate -> (Figure, alt text). right: {label: (seeds, rates)}."""
+    """Share of right lookups against the learning rate -> (Figure, alt text). right: {label: (seeds, rates)}."""
     fig, ax = plt.subplots(figsize=(6, 2.9))
     for i, (label, values) in enumerate(right.items()):
         style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i], "marker": plot.MARKERS[i]}
@@ -183,7 +214,7 @@ def draw_rates(rates, right):
 
 # --- numbers in two languages ---------------------------------------------------------------------
 def draw_two_lengths(english, french):
-    """How many tokens a number has in two languages -> (Figure, alt text). english, french: lists of lists of tokens."""
+    """How many tokens a number has in two languages -> (Figure, alt text). Both: lists of lists of tokens."""
     table = np.zeros((max(map(len, english)) + 1, max(map(len, french)) + 1))
     for a, b in zip(english, french, strict=True):
         table[len(a), len(b)] += 1

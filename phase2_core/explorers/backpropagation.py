@@ -76,13 +76,13 @@ def draw_graph(end, title="Forward the values, backward the gradients", ax=None)
         _draw_box(ax, node, place[id(node)])
     key = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 10}
     ax.annotate("black: value", (0, 0), (8, 6), **key)
-    ax.annotate("bold red: gradient", (0, 0), (88, 6), color=plot.RED, weight="bold", **key)
+    ax.annotate("bold: gradient", (0, 0), (88, 6), color=plot.RED, weight="bold", **key)
     ax.annotate("on the arrow: slope", (0, 0), (202, 6), color="#444444", **key)
     ax.set_title(title)
     inputs = ", ".join(f"{n.op} = {short(n.value)} with gradient {short(n.grad)}" for n in order if not n.parents)
     return ax.figure, (
         f"Graph of {len(order)} nodes from the inputs on the left to the result {short(end.value)} on the right; each "
-        f"box holds its value and, in red, the gradient of the result. Inputs: {inputs}."
+        f"box holds its value and, in bold, the gradient of the result. Inputs: {inputs}."
     )
 
 
@@ -120,7 +120,8 @@ def _draw_arrows(ax, node, place):
         middle = (tail + head) / 2 + np.array([run[1], -run[0]]) * bend / 2
         paper = {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.9}
         style = {"ha": "center", "va": "center", "fontsize": 9, "color": "#444444", "bbox": paper, "zorder": 5}
-        ax.text(*middle, short(slope), **style)
+        level = abs(run[1]) < 0.1 and not bend  # on a level arrow the line would run through the number
+        ax.text(middle[0], middle[1] + (0.16 if level else 0.0), short(slope), **style)
 
 
 def draw_expression(expressions, expression, axes=None, **inputs):
@@ -175,39 +176,40 @@ def draw_three_curves(ours, others):
     ax.legend(fontsize=9)
     gap = max(np.abs(losses - ours).max() for losses in others.values())
     return fig, (
-        f"Loss against the step, logarithmic: one curve from {smooth(ours)[0]:.1f} to {smooth(ours)[-1]:.2f}. The lines "
-        f"of {' and '.join(others)} lie on that of the home-made engine; no loss differs by more than {gap:.0e}."
+        f"Loss against the step, logarithmic: one curve from {smooth(ours)[0]:.1f} to {smooth(ours)[-1]:.2f}. The "
+        f"lines of {' and '.join(others)} lie on that of the home-made engine; no loss differs by more than {gap:.0e}."
     )
 
 
 def draw_differences(curves):
-    """By how much the loss of faulty networks lies above the healthy one's -> (Figure, alt text).
+    """Losses of healthy and faulty networks; differences to the healthy one -> (Figure, alt text).
 
-    curves: {fault: list of (steps,), one for each seed}; "none" is the healthy network. Lines are means over the
-    seeds, bands run from the smallest to the largest seed.
+    curves: {fault: list of (steps,), one for each seed}; "none" is the healthy network, "not zeroed" is left out on the
+    right. Lines are means over the seeds of means of 45 steps, bands run from the smallest to the largest seed.
     """
-    healthy = [smooth(row, 45) for row in curves["none"]]
-    fig, ax = plt.subplots(figsize=(7, 3.4))
+    smoothed = {fault: np.array([smooth(row, 45) for row in rows]) for fault, rows in curves.items()}
+    fig, axes = plt.subplots(1, 2, figsize=(9.4, 3.4))
     said = []
-    for i, (fault, rows) in enumerate((fault, rows) for fault, rows in curves.items() if fault != "none"):
-        apart = np.array([smooth(row, 45) - base for row, base in zip(rows, healthy, strict=True)])
+    for i, (fault, rows) in enumerate(smoothed.items()):
         style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i]}
-        ax.plot(apart.mean(0), **style, label=fault)
-        ax.fill_between(range(apart.shape[1]), apart.min(0), apart.max(0), color=plot.COLOURS[i], alpha=0.25)
-        said.append(f"{fault} {apart.mean(0)[-1]:+.3f}")
-    ax.axhline(0, color=plot.BLACK, linewidth=1, linestyle="-")
-    ax.set_yscale("symlog", linthresh=0.1)
-    ax.set(title="A wrong gradient may train: two of three stay near the healthy network")
-    ax.set(xlabel="step", ylabel="loss above the healthy one")
-    ax.legend(fontsize=9)
+        axes[0].plot(rows.mean(0), **style, label=fault)
+        if fault not in ("none", "not zeroed"):
+            apart = rows - smoothed["none"]
+            axes[1].plot(apart.mean(0), **style, label=fault)
+            axes[1].fill_between(range(rows.shape[1]), apart.min(0), apart.max(0), color=plot.COLOURS[i], alpha=0.25)
+        said.append(f"{fault} {rows.mean(0)[-1]:.2f}")
+    axes[1].axhline(0, color=plot.BLACK, linewidth=1, linestyle="-")
+    axes[0].set(xlabel="step", ylabel="loss", ylim=(0, None), title="Three of four learn to read")
+    axes[1].set(xlabel="step", ylabel="loss above the healthy one", title="Two silent faults cost little")
+    axes[0].legend(fontsize=9)
     return fig, (
-        "Loss of three faulty networks minus that of the healthy one, against the step, three seeds each. "
-        f"At the end the means are: {', '.join(said)}."
+        "Left: loss against the step of a healthy and three faulty networks, means over the seeds. Right: the two that "
+        f"look healthy minus the healthy one. Losses at the end: {', '.join(said)}."
     )
 
 
 def draw_costs(costs):
-    """Multiplications of both modes against the number of weights -> (Figure, alt text). costs: [(weights, reverse, forward)]."""
+    """Multiplications against the number of weights -> (Figure, alt text). costs: [(weights, reverse, forward)]."""
     n_weights, reverse, forward = np.array(costs).T
     fig, ax = plt.subplots(figsize=(6.6, 3.3))
     ax.loglog(n_weights, forward, "s--", color=plot.BLUE, label="forward mode, one pass a weight")
@@ -216,8 +218,9 @@ def draw_costs(costs):
     ax.minorticks_off()
     ax.legend(fontsize=9)
     return fig, (
-        f"Multiplications for the whole gradient against the number of weights, logarithmic: with {n_weights[-1]} weights "
-        f"reverse mode takes {reverse[-1]:,}, forward mode {forward[-1]:,}, {forward[-1] / reverse[-1]:.0f} times as many."
+        f"Multiplications for the whole gradient against the number of weights, logarithmic: with {n_weights[-1]} "
+        f"weights reverse mode takes {reverse[-1]:,}, forward mode {forward[-1]:,}, "
+        f"{forward[-1] / reverse[-1]:.0f} times as many."
     )
 
 

@@ -45,7 +45,10 @@ def draw_forward(images, alpha_bar, times):
         ax.grid(False)
     fig.suptitle("The forward process drowns a picture in noise", x=0.01, ha="left", fontsize=12)
     listed = ", ".join(f"{alpha_bar[t]:.0%} at t = {t}" for t in times)
-    return fig, f"The same pictures at growing times, from clear to pure noise. Share of the variance that is data: {listed}."
+    return (
+        fig,
+        f"The same pictures at growing times, from clear to pure noise. Share of the variance that is data: {listed}.",
+    )
 
 
 def draw_schedules(schedules):
@@ -98,7 +101,9 @@ def draw_losses(losses_torch, losses_keras, yardstick):
         colour, line, _ = plot.FRAMEWORKS[name]
         ax.plot(np.convolve(losses, np.ones(20) / 20, "valid"), color=colour, linestyle=line, label=name)
     ax.axhline(yardstick, color="black", linewidth=1, linestyle=":", label="best linear answer")
-    ax.set(xlabel="step", ylabel="loss (mean of 20)", yscale="log", title="Both U-Nets learn far more than a linear answer")
+    ax.set(
+        xlabel="step", ylabel="loss (mean of 20)", yscale="log", title="Both U-Nets learn far more than a linear answer"
+    )
     ax.legend(fontsize=9)
     ends = losses_torch[-50:].mean(), losses_keras[-50:].mean()
     return fig, (
@@ -107,15 +112,17 @@ def draw_losses(losses_torch, losses_keras, yardstick):
     )
 
 
-def draw_rows(rows):
+def draw_rows(rows, message):
     """Rows of pictures, one for each name -> (Figure, alt text). rows: {name: (B, H, W, 1)} in -1..1."""
-    fig, axes = plt.subplots(len(rows), 1, figsize=(8.6, 0.75 * len(rows) + 0.2), squeeze=False)
+    fig, axes = plt.subplots(len(rows), 1, figsize=(8.6, 0.75 * len(rows) + 0.5), squeeze=False)
     for ax, (name, images) in zip(axes[:, 0], rows.items(), strict=True):
         ax.imshow(_strip(images), cmap="gray_r", vmin=-1, vmax=1, interpolation="nearest")
         ax.set(xticks=(), yticks=())
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
         ax.grid(False)
-    return fig, f"Rows of pictures, from top to bottom: {', '.join(rows)}."
+    fig.suptitle(message, x=0.01, ha="left", fontsize=12)
+    contrast = ", ".join(f"{name} {np.abs(np.diff(images, axis=2)).mean():.2f}" for name, images in rows.items())
+    return fig, f"{message}. Rows of pictures with the mean difference of neighbouring pixels: {contrast}."
 
 
 def draw_fields(fields, grid, data):

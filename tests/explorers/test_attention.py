@@ -66,11 +66,11 @@ def test_one_lookup_shows_its_shares_and_its_answer():
 
 
 def test_what_was_measured_stands_in_the_sentences():
-    steps = np.linspace(2.0, 0.5, 40)
+    steps = np.linspace(2.0, 0.5, 80)
     _, sentence = pictures.draw_losses({"x": steps, "y": steps, "z": steps})
-    assert "x: 0.87 after 40 steps" in sentence
-    rows = {"without the root": np.array([0.5, 1.0]), "with the root": np.array([0.3, 0.3])}
-    assert "0.50 to 1.00" in pictures.draw_root([4, 64], rows, rows)[1]
+    assert "x: 0.68 after 80 steps" in sentence
+    plain, scaled = np.array([[0.5, 0.25], [1.0, 0.0]]), np.array([[0.3, 0.2], [0.3, 0.2]])
+    assert "0.50 to 1.00" in pictures.draw_root([4, 64], plain, scaled)[1]
     assert "b at best 0.20" in pictures.draw_rates([0.1, 1], {"a": [[1, 0.5]], "b": [[0.1, 0.2]]})[1]
     words = [["a"], ["a", "b"], ["a", "b"]]
     assert "for 1 English lengths several" in pictures.draw_two_lengths(words, [["x"], ["x"], ["x", "y"]])[1]
@@ -94,3 +94,15 @@ def test_the_explorer_follows_every_control():
         box.inputs[name].value = value
         assert words in box.sentence.value and bytes(box.picture.value) not in seen
         seen.append(bytes(box.picture.value))
+
+
+def test_lookups_are_those_of_the_network():
+    torch = pytest.importorskip("torch")
+    parts = {"name": torch.nn.Embedding(12, 4), "digit": torch.nn.Embedding(10, 4), "query": torch.nn.Identity()}
+    parts |= {part: torch.nn.GRU(4, 4, batch_first=True) for part in ("encoder", "decoder")}
+    model = torch.nn.ModuleDict(parts)
+    for part, module in parts.items():
+        setattr(model, part, module)
+    book = tuple(np.array([row]) for row in ((1, 0), (7, 2), (0, 1)))
+    rows, columns, q, k = pictures.lookups(model, {2: book})["2 entries"]
+    assert list(rows) == ["a", "b"] and columns == ["b7", "a2"] and q.shape == k.shape == (2, 4)

@@ -69,5 +69,5 @@ def test_what_was_measured_stands_in_the_sentences():
     _, sentence = pictures.draw_losses(np.full(60, 0.25), np.full(60, 0.5), 0.75)
     assert "0.25 (PyTorch) and 0.50 (Keras)" in sentence and "0.75" in sentence
     assert "half is reached by cosine at t = 497" in pictures.draw_schedules({"cosine": ALPHA_BAR})[1]
-    figure, sentence = pictures.draw_rows({"noise": STAGES[0], "end": STAGES[-1]})
-    assert sentence.endswith("noise, end.") and len(figure.axes) == 2
+    figure, sentence = pictures.draw_rows({"noise": STAGES[0], "flat": 0 * STAGES[0]}, "Noise and nothing")
+    assert sentence.endswith("flat 0.00.") and sentence.startswith("Noise and nothing") and len(figure.axes) == 2

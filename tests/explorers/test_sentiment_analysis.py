@@ -74,7 +74,7 @@ def test_comparison_draws_every_row_at_its_value():
         "linear",
         "PyTorch",
         "Keras",
-        "best linear model",
+        "chosen linear model",
     }
 
 
