@@ -492,7 +492,7 @@ class Diagnose(exercise.Diagnosis, exercise.Exercise):
     The faults: "not zeroed", "slope at the output", "not transposed", "bias averaged", "none", each once.
     """
 
-    difficulty = 3
+    difficulty = 2
     minutes = 15
     hints = (
         "Backward runs from W3 to W1. Which arrays are right? The bug lies before them; and does step 2 differ from 1?",

@@ -206,7 +206,7 @@ def draw_rates(rates, right):
         style = {"color": plot.COLOURS[i], "linestyle": plot.LINES[i], "marker": plot.MARKERS[i]}
         ax.plot(rates, np.mean(values, 0), **style, label=label)
     ax.set(xscale="log", xlabel="learning rate", ylabel="right lookups", ylim=(0, 1.05))
-    ax.set_title("No learning rate repairs a missing root")
+    ax.set_title("None of four learning rates repairs a missing root")
     ax.legend(fontsize=9)
     best = "; ".join(f"{label} at best {np.mean(values, 0).max():.2f}" for label, values in right.items())
     return fig, f"Share of right lookups after training against the learning rate, means of three seeds: {best}."

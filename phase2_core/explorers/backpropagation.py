@@ -199,8 +199,8 @@ def draw_differences(curves):
             axes[1].fill_between(range(rows.shape[1]), apart.min(0), apart.max(0), color=plot.COLOURS[i], alpha=0.25)
         said.append(f"{fault} {rows.mean(0)[-1]:.2f}")
     axes[1].axhline(0, color=plot.BLACK, linewidth=1, linestyle="-")
-    axes[0].set(xlabel="step", ylabel="loss", ylim=(0, None), title="Three of four learn to read")
-    axes[1].set(xlabel="step", ylabel="loss above the healthy one", title="Two silent faults cost little")
+    axes[0].set(xlabel="step", ylabel="loss (mean of 45)", ylim=(0, None), title="Three of four learn at this rate")
+    axes[1].set(xlabel="step", ylabel="loss above the healthy one", title="One costs something at first, one nothing")
     axes[0].legend(fontsize=9)
     return fig, (
         "Left: loss against the step of a healthy and three faulty networks, means over the seeds. Right: the two that "

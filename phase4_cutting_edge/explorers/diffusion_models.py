@@ -1,4 +1,4 @@
-"""Pictures of lesson 4.3: noise becoming data, samples in rows, the score field, quality against the number of steps."""
+"""Pictures of lesson 4.3: noise becoming data, samples in rows, the score field, quality by number of steps."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,7 +52,7 @@ def draw_forward(images, alpha_bar, times):
 
 
 def draw_schedules(schedules):
-    """Share of the variance that is data against the time -> (Figure, alt text). schedules: {name: alpha_bar (T + 1,)}."""
+    """Share of variance that is data against time -> (Figure, alt text). schedules: {name: alpha_bar (T + 1,)}."""
     fig, ax = plt.subplots(figsize=(6.4, 3))
     half = {name: int((values > 0.5).sum()) for name, values in schedules.items()}
     for i, (name, values) in enumerate(schedules.items()):
@@ -73,12 +73,16 @@ def draw_walk(walk_torch, walk_keras, data):
     moments = (0, last * 3 // 5, last * 17 // 20)
     panels = [(walk_torch[i], f"step {i}") for i in moments]
     panels += [(walk_torch[-1], f"step {last}, PyTorch"), (walk_keras[-1], f"step {last}, Keras")]
-    return _clouds(panels, data, "From noise back to two moons")
+    return _clouds(panels, data, "From noise back to two moons (blue: samples, orange: data)")
 
 
 def draw_clouds(clouds, data):
     """Samples over the data, one panel each -> (Figure, alt text). clouds: {name: (N, 2)}; data (M, 2)."""
-    return _clouds([(points, name) for name, points in clouds.items()], data, "Samples in blue, data in orange")
+    return _clouds(
+        [(points, name) for name, points in clouds.items()],
+        data,
+        "Samples of too large data stick to the clip",
+    )
 
 
 def _clouds(panels, data, title):
@@ -95,20 +99,20 @@ def _clouds(panels, data, title):
 
 
 def draw_losses(losses_torch, losses_keras, yardstick):
-    """Both losses against the step, means of 20, and a line for the best linear answer -> (Figure, alt text)."""
+    """Both losses against the step, means of 20, and a line for the best affine answer -> (Figure, alt text)."""
     fig, ax = plt.subplots(figsize=(6.4, 3.2))
     for name, losses in (("PyTorch", losses_torch), ("Keras", losses_keras)):
         colour, line, _ = plot.FRAMEWORKS[name]
         ax.plot(np.convolve(losses, np.ones(20) / 20, "valid"), color=colour, linestyle=line, label=name)
-    ax.axhline(yardstick, color="black", linewidth=1, linestyle=":", label="best linear answer")
+    ax.axhline(yardstick, color="black", linewidth=1, linestyle=":", label="best affine answer")
     ax.set(
         xlabel="step", ylabel="loss (mean of 20)", yscale="log", title="Both U-Nets learn far more than a linear answer"
     )
     ax.legend(fontsize=9)
     ends = losses_torch[-50:].mean(), losses_keras[-50:].mean()
     return fig, (
-        f"Two nearly equal loss curves fall to {ends[0]:.2f} (PyTorch) and {ends[1]:.2f} (Keras), below the line of the "
-        f"best linear answer at {yardstick:.2f}."
+        f"Two nearly equal loss curves fall to {ends[0]:.2f} (PyTorch) and {ends[1]:.2f} (Keras), below that of the "
+        f"best affine answer at {yardstick:.2f}."
     )
 
 
@@ -145,7 +149,7 @@ def draw_field(ax, grid, field, x, title):
 
 
 def draw_steps(n_steps, intervals, floor):
-    """Fréchet distance against the number of steps -> (Figure, alt text). intervals: {name: [(distance, low, high), …]}."""
+    """Fréchet distance against steps -> (Figure, alt text). intervals: {name: [(distance, low, high), …]}."""
     fig, ax = plt.subplots(figsize=(6.4, 3.4))
     for i, (name, rows) in enumerate(intervals.items()):
         middle, low, high = np.array(rows).T
@@ -162,5 +166,9 @@ def draw_steps(n_steps, intervals, floor):
 
 
 def _strip(images, vertical=False):
-    """Images (B, H, W, 1) side by side, or on top of each other, as one."""
-    return np.concatenate(list(images[..., 0]), axis=0 if vertical else 1)
+    """Images (B, H, W, 1) side by side, or on top of each other, as one, with a white gap between."""
+    axis = 0 if vertical else 1
+    apart = [
+        np.pad(image, [(0, 1) if i == axis else (0, 0) for i in (0, 1)], constant_values=-9) for image in images[..., 0]
+    ]
+    return np.concatenate(apart, axis=axis)

@@ -527,7 +527,7 @@ def test_a_new_lesson_has_explorers_whose_tests_pass(repository):
     assert "lesson_name" not in (repository / "tests/explorers/test_perceptron.py").read_text()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "tests"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
-    assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
+    assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout
 
 
 def test_a_new_lesson_outside_the_plan_gets_the_next_number(repository):
