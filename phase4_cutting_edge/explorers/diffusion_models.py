@@ -134,8 +134,8 @@ def draw_fields(fields, grid, data):
     fig, axes = plt.subplots(1, len(fields), figsize=(3.2 * len(fields), 3.4), squeeze=False)
     for ax, (name, field) in zip(axes[0], fields.items(), strict=True):
         draw_field(ax, grid, field, data, name)
-    fig.suptitle("At t = 25 every arrow shows the way back to the data", x=0.01, ha="left", fontsize=12)
-    return fig, f"Fields of arrows over the data, for {', '.join(fields)}: all point towards the data."
+    fig.suptitle("At t = 25 the arrows lead back to the data", x=0.01, ha="left", fontsize=12)
+    return fig, f"Fields of arrows over the data, for {', '.join(fields)}: they lead back to the data."
 
 
 def draw_field(ax, grid, field, x, title):
