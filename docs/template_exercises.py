@@ -17,10 +17,7 @@ class Odds(exercise.Exercise):
 
     difficulty = 1
     minutes = 5
-    hints = (
-        "Odds of 1 to 1 belong to p = 0.5.",
-        "Divide `p` by the probability of the contrary.",
-    )
+    hints = ("Odds of 1 to 1 belong to p = 0.5.", "Divide `p` by the probability of the contrary.")
     why = "Odds compare an event with its contrary: p = 0.8 is 4 to 1."
 
     def cases(self):
@@ -56,9 +53,7 @@ class LogOdds(exercise.Exercise):
     difficulty = 1
     minutes = 5
     hints = ("Use what you wrote for the odds.", "`np.log` is the natural logarithm.")
-    why = (
-        "The log-odds are the logit: the number that a network computes before the sigmoid."
-    )
+    why = "The log-odds are the logit: the number that a network computes before the sigmoid."
 
     def cases(self):
         return _probabilities()
@@ -86,10 +81,7 @@ class OneHot(exercise.Exercise):
 
     difficulty = 2
     minutes = 10
-    hints = (
-        "Row `k` of the identity matrix is what you need for class `k`.",
-        "Index `np.eye(n_classes)` with `y`.",
-    )
+    hints = ("Row `k` of the identity matrix is what you need for class `k`.", "Index `np.eye(n_classes)` with `y`.")
     why = "Indexing the identity matrix copies one row for each example: no loop is needed."
 
     def cases(self):

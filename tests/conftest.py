@@ -1,6 +1,15 @@
-"""What the tests of all explorers share: the course's figure style."""
+"""What tests share: the course's figure style, and a Ctrl-C that works wherever the suite was started."""
+
+import signal
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_interrupts():
+    """A shell starts background jobs with Ctrl-C ignored; tests of Ctrl-C need Python's own answer to it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def table(rows, folder):
 
 
 def hours(row):
-    """"1.4 + 1.2" for a lesson of 85 minutes with parts of 72 minutes that go deeper; "" if nothing is known."""
+    """Hours of a lesson: `1.4 + 1.2` for 85 minutes and parts of 72 minutes that go deeper; empty if not known."""
     if not row.minutes:
         return ""
     return f"{row.minutes / 60:.1f}" + (f" + {row.deeper / 60:.1f}" if row.deeper else "")

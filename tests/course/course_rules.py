@@ -275,7 +275,7 @@ def empty_guess(book):
         return ['ask for a guess in a cell of its own: guess = ""  # "a", "b" or "c"']
     alone = len(guesses[0]) == 1 and isinstance(guesses[0][0], ast.Assign)
     empty = alone and isinstance(guesses[0][0].value, ast.Constant) and guesses[0][0].value.value in ("", None)
-    return [] if empty else ["the guess must be empty, `guess = \"\"` or None, and alone in its cell"]
+    return [] if empty else ['the guess must be empty, `guess = ""` or None, and alone in its cell']
 
 
 def near_text(book):
