@@ -361,13 +361,14 @@ def known_tags(book):
 
 
 def pairs(book):
-    """A PyTorch cell is followed by its Keras (or TensorFlow) cell, and a Keras cell stands below a PyTorch cell."""
+    """One or more PyTorch cells are followed by their Keras (or TensorFlow) cells, and Keras cells stand below them."""
     found, cells = [], [set(tags(cell)) - {"nbval-check-output", "widget", "solution"} for _, cell in book.code]
+    other = {"keras", "tensorflow"}
     for n, own in enumerate(cells):
         before, after = cells[n - 1] if n else set(), cells[n + 1] if n + 1 < len(cells) else set()
-        if "pytorch" in own and not own & {"keras", "tensorflow"} and not after & {"keras", "tensorflow"}:
+        if "pytorch" in own and not own & other and not after & (other | {"pytorch"}):
             found.append(f"code cell {n + 1} is tagged pytorch, but the next code cell is not its keras cell")
-        if "keras" in own and "pytorch" not in own and "pytorch" not in before:
+        if "keras" in own and "pytorch" not in own and not before & (other | {"pytorch"}):
             found.append(f"code cell {n + 1} is tagged keras, but the code cell before it is not its pytorch cell")
     return found
 
