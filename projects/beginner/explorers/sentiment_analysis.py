@@ -74,7 +74,7 @@ def draw_comparison(rows, best_linear, title):
     rows: list of (label, kind, accuracy, low, high), kind a key of STYLES; best_linear: drawn as a vertical line.
     """
     figure, ax = plt.subplots(figsize=(8, 0.6 + 0.27 * len(rows)))
-    ax.axvline(best_linear, color="0.5", linestyle=":", label="best linear model")
+    ax.axvline(best_linear, color="0.5", linestyle=":", label="chosen linear model")
     seen = set()
     for place, (_, kind, value, low, high) in enumerate(rows):
         colour, marker = STYLES[kind]
@@ -87,7 +87,7 @@ def draw_comparison(rows, best_linear, title):
     ax.legend(fontsize=9, loc="lower left")
     best = max(rows, key=lambda row: row[2])
     return figure, (
-        f"Accuracies of {len(rows)} models with their 95 % intervals. The best linear model has {best_linear:.3f}; the "
+        f"Accuracies of {len(rows)} models with their 95 % intervals. The chosen linear model has {best_linear:.3f}; the "
         f"best of all is {best[0]} ({best[1]}) with {best[2]:.3f}, interval {best[3]:.3f} to {best[4]:.3f}."
     )
 
