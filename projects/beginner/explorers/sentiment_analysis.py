@@ -87,8 +87,8 @@ def draw_comparison(rows, best_linear, title):
     ax.legend(fontsize=9, loc="lower left")
     best = max(rows, key=lambda row: row[2])
     return figure, (
-        f"Accuracies of {len(rows)} models with their 95 % intervals. The chosen linear model has {best_linear:.3f}; the "
-        f"best of all is {best[0]} ({best[1]}) with {best[2]:.3f}, interval {best[3]:.3f} to {best[4]:.3f}."
+        f"Accuracies of {len(rows)} models with their 95 % intervals. The chosen linear model has {best_linear:.3f}; "
+        f"the best of all is {best[0]} ({best[1]}) with {best[2]:.3f}, interval {best[3]:.3f} to {best[4]:.3f}."
     )
 
 
