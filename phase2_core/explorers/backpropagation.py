@@ -59,7 +59,7 @@ def draw_example():
     product = node("×", -3.0, -2.0, (a, -1.5), (b, 2.0))
     total = node("+", -1.0, -2.0, (product, 1.0), (a, 1.0))
     loss = node("^2", 1.0, 1.0, (total, -2.0))
-    return draw_graph(loss, "a is used twice, and its two gradients add: 3 − 2 = 1")
+    return draw_graph(loss)
 
 
 def draw_graph(end, title="Forward the values, backward the gradients", ax=None):
