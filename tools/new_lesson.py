@@ -65,6 +65,8 @@ def main(argv=None):
     for file, text in {path: notebook(lesson), **texts}.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8", newline="\n")
+    for folder in ("exercises", "explorers"):  # modules may be wider than cells: the first lesson of a phase says so
+        (path.parent / folder / ".ruff.toml").write_text('extend = "../../pyproject.toml"\n', encoding="utf-8")
     index.main([])
     names = ", ".join(file.relative_to(ROOT).as_posix() for file in modules)
     print(f"Wrote {lesson.path}, {names}. Next: make run NB={lesson.path}")
