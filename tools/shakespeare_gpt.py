@@ -122,12 +122,14 @@ def train(args, path, callbacks):
         epochs=epochs,
         scheduler=torch_train.EveryStep(schedule),
         clip_norm=1.0,
+        early_stopping=epochs,  # never stops early, but ends with the weights of the best epoch
         precision=args.precision,
         callbacks=callbacks,
         checkpoint=path,
     )
+    best_epoch = history["val_loss"].index(min(history["val_loss"])) + 1
     bits = min(history["val_loss"]) / math.log(2) * len(ids_valid) / len(text_valid)
     source = {"data": "shakespeare (sample)", "licence": "public domain", "citation": "William Shakespeare"}
     shape = {"shape": SHAPE, "merges": tokenizer.merges, "epochs": epochs, "dropout": DROPOUT, "stored": "float16"}
-    metrics = {"val_bits_per_character": bits, "seconds_training": sum(history["seconds"])}
+    metrics = {"best_epoch": best_epoch, "val_bits_per_character": bits, "seconds_training": sum(history["seconds"])}
     return model.half(), source | shape | metrics
