@@ -76,6 +76,7 @@ class TopP(exercise.Exercise):
     why = "The set grows where the model is unsure and shrinks where it is sure: a fixed k does neither."
 
     def cases(self):
+        yield np.array([0.1, 0.5, 0.25, 0.15]), 0.4
         yield np.array([0.1, 0.5, 0.25, 0.15]), 0.7
         yield np.array([0.05, 0.9, 0.03, 0.02]), 0.6
         for n, p, seed in ((6, 0.8, 0), (9, 0.35, 1), (5, 0.999, 2)):
