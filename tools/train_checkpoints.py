@@ -3,6 +3,7 @@
     python tools/train_checkpoints.py                         # lists them
     python tools/train_checkpoints.py fashion_classifier      # about five minutes on one CPU core
     python tools/train_checkpoints.py fashion_unet            # about an hour on one CPU core, minutes on a GPU
+    python tools/train_checkpoints.py shakespeare_gpt         # about forty minutes on one CPU core
 
 Data, seed, recipe, duration and metrics are stored in the file itself: `checkpoint.load(path)[1]`. Training goes on
 where it stopped if it is interrupted (`runs/<name>.safetensors`).
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
+import shakespeare_gpt as gpt  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
@@ -106,6 +108,11 @@ def fashion_unet(args):
     }
 
 
+def shakespeare_gpt(args):
+    """The GPT of lesson 3.3, with the merges of its tokenizer."""
+    return gpt.train(args, ROOT / "runs" / "shakespeare_gpt.safetensors", [Log()] if runtime.quiet() else [])
+
+
 class Log(torch_callbacks.Callback):
     """One line an epoch, where there is no progress bar."""
 
@@ -126,7 +133,12 @@ def quality(model, x, n=2000, n_steps=50):
     return {f"frechet_{name}": frechet.distance(features(images), real) for name, images in sets.items()}
 
 
-CHECKPOINTS = {"fashion_classifier": fashion_classifier, "fashion_unet": fashion_unet}
+CHECKPOINTS = {
+    "fashion_classifier": fashion_classifier,
+    "fashion_unet": fashion_unet,
+    "shakespeare_gpt": shakespeare_gpt,
+}
+FASHION = {"data": "fashion_mnist (sample)", "licence": "MIT", "citation": "Xiao, Rasul & Vollgraf (2017)"}
 
 
 def main():
@@ -146,7 +158,7 @@ def main():
     recipe |= {"seed": args.seed, "precision": args.precision, "seconds": round(time.perf_counter() - began)}
     recipe |= {"device": str(runtime.torch_device()), "threads": torch.get_num_threads(), "torch": torch.__version__}
     recipe |= {"machine": platform.machine(), "cores": os.cpu_count(), "script": "tools/train_checkpoints.py"}
-    recipe |= {"data": "fashion_mnist (sample)", "licence": "MIT", "citation": "Xiao, Rasul & Vollgraf (2017)"}
+    recipe = FASHION | recipe
     path = checkpoint.save_torch(ROOT / "utils" / "weights" / f"{args.name}.safetensors", model, recipe)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.1f} MB", recipe)
 
