@@ -10,7 +10,7 @@ from utils import bpe, data, torch_train
 from utils.torch_transformers import TransformerBlock
 
 N_VALID = 80_000  # characters at the end of the training text: as in the lesson, nothing is learnt from them
-EPOCHS, DROPOUT = 18, 0.1
+EPOCHS, DROPOUT = 18, 0.2
 SHAPE = {"n_tokens": 1256, "length": 128, "d_model": 160, "n_heads": 5, "n_layers": 4}
 
 
